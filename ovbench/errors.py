@@ -1,0 +1,92 @@
+"""What can go wrong, as the user is told it.
+
+::
+
+    OvbenchError            exit code 1: something failed while running
+    ├── InputError          exit code 2: a file, option or value that cannot be used
+    │   ├── UnknownNameError    a name nobody registered, with the nearest ones
+    │   └── MissingExtraError   a feature whose optional dependencies are not installed
+    └── ValidationError     exit code 3: a file was read and found to break its contract
+
+A message says where (file, line, id), what was found, what was expected and how to mend it.
+The command line prints the message alone, never a traceback.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class OvbenchError(Exception):
+    """Base of every error that ovbench raises on purpose."""
+
+    exit_code = 1
+
+
+class InputError(OvbenchError):
+    """Input that cannot be used.
+
+    Parameters
+    ----------
+    found:
+        What was found, as a clause: ``"label column 'openst' is not in the file"``.
+    where:
+        File name, with line or id where there is one: ``"preds.jsonl, line 17"``.
+    expected:
+        What would have been right: ``"one JSON object per line"``.
+    mend:
+        The next thing to do, as an imperative sentence without its full stop.
+    """
+
+    exit_code = 2
+
+    def __init__(
+        self,
+        found: str,
+        *,
+        where: str | None = None,
+        expected: str | None = None,
+        mend: str | None = None,
+    ) -> None:
+        self.found, self.where, self.expected, self.mend = found, where, expected, mend
+        parts = [f"{where}: {found}" if where else found]
+        if expected:
+            parts.append(f"expected {expected}")
+        text = "; ".join(parts) + "."
+        if mend:
+            text += f" {mend[0].upper()}{mend[1:]}."
+        super().__init__(text)
+
+
+class UnknownNameError(InputError):
+    """A name that nobody registered; the message lists the nearest known ones."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str], *, mend: str | None = None):
+        names = sorted(known)
+        near = difflib.get_close_matches(name.lower(), names, n=3, cutoff=0.5)
+        if near:
+            hint = "did you mean " + " or ".join(repr(n) for n in near) + "?"
+        elif names:
+            hint = "known: " + ", ".join(names)
+        else:
+            hint = "none is known yet"
+        super().__init__(f"unknown {kind} {name!r} ({hint})", mend=mend)
+        self.near = near
+
+
+class MissingExtraError(InputError):
+    """A feature whose optional dependencies are not installed."""
+
+    def __init__(self, feature: str, extra: str) -> None:
+        super().__init__(
+            f"{feature} needs the optional dependencies '{extra}'",
+            mend=f"install them with: pip install 'ovbench[{extra}]'",
+        )
+        self.extra = extra
+
+
+class ValidationError(OvbenchError):
+    """A file that was read whole and found to break its contract."""
+
+    exit_code = 3
