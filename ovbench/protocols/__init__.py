@@ -1,0 +1,7 @@
+"""Named, versioned ways to score."""
+
+from ovbench.protocols.loader import load_protocol, protocol_ids
+from ovbench.protocols.schema import Card, Protocol
+from ovbench.protocols.signature import signature
+
+__all__ = ["Card", "Protocol", "load_protocol", "protocol_ids", "signature"]

@@ -1,0 +1,66 @@
+"""Find protocols by name: the shipped TOML files, and any TOML file given by its path."""
+
+from __future__ import annotations
+
+import tomllib
+from functools import cache
+from importlib import resources
+from pathlib import Path
+
+from pydantic import ValidationError as PydanticError
+
+from ovbench.errors import InputError, UnknownNameError
+from ovbench.protocols.schema import PROTOCOL, Protocol
+
+_FOLDER = resources.files("ovbench.protocols") / "data"
+
+
+@cache
+def protocol_ids() -> tuple[str, ...]:
+    """Names of the shipped protocols, sorted."""
+    names = (entry.name for entry in _FOLDER.iterdir())
+    return tuple(sorted(name.removesuffix(".toml") for name in names if name.endswith(".toml")))
+
+
+def load_protocol(name: str | Path) -> Protocol:
+    """A protocol by its id, or from a TOML file of the same form.
+
+    Raises
+    ------
+    UnknownNameError
+        If no protocol has that id.
+    InputError
+        If the file cannot be read or does not describe a protocol.
+    """
+    text = str(name)
+    if text in protocol_ids():
+        return _shipped(text)
+    if text.endswith(".toml"):
+        return _parse(Path(text))
+    raise UnknownNameError(
+        "protocol", text, protocol_ids(), mend="list them with: ovbench protocols"
+    )
+
+
+@cache
+def _shipped(name: str) -> Protocol:
+    return PROTOCOL.validate_python(tomllib.loads((_FOLDER / f"{name}.toml").read_text("utf-8")))
+
+
+def _parse(path: Path) -> Protocol:
+    try:
+        fields = tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise InputError(error.strerror or "cannot be read", where=str(path)) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"not a TOML file: {error}", where=str(path)) from None
+    try:
+        return PROTOCOL.validate_python(fields)
+    except PydanticError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"]) or "protocol"
+        raise InputError(
+            f"field {field!r}: {first['msg']}",
+            where=str(path),
+            mend="compare with a shipped protocol: ovbench protocols show ew-open-1",
+        ) from None

@@ -1,0 +1,114 @@
+"""What a protocol is: a frozen record of every choice that changes a score.
+
+One model per metric, so that a protocol holds the choices its metric knows and no others.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+
+class Card(BaseModel):
+    """What a person should know of a protocol. Nothing here changes a score."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    definition: str
+    formula: str
+    edge_rules: tuple[str, ...]
+    used_by: tuple[str, ...]
+    flaws: tuple[str, ...]
+    source: str
+
+
+class _Protocol(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str
+    """Name, ending in a year or a version; it never changes meaning."""
+    title: str
+    """One line for lists."""
+    headline: str
+    """Key of the score that stands for the whole."""
+    card: Card
+
+    def scoring_fields(self) -> dict[str, object]:
+        """The fields that change a score, by name; they make the signature."""
+        told = ("id", "title", "headline", "card")
+        fields = {name: getattr(self, name) for name in type(self).model_fields if name not in told}
+        return {"metric": fields.pop("metric")} | fields
+
+
+class _LabelProtocol(_Protocol):
+    parser: str
+    """Label parser for gold and prediction (``affectgpt``, ``mer2024``, ``open``)."""
+
+
+class _WheelProtocol(_LabelProtocol):
+    normalizer: str
+    """``official:NAME`` for stored tables, or ``open`` for the shipped lexicon."""
+    rings: tuple[str, ...] = Field(min_length=1)
+    """Rings scored, as ``wheel1/level1``."""
+    undefined: Literal["nan", "zero"]
+    """What a ring scores when P + R = 0 or when nothing was counted on it."""
+
+
+class EmotionWheelProtocol(_WheelProtocol):
+    """WF: precision, recall and F1 of cluster sets, averaged over rings."""
+
+    metric: Literal["emotion-wheel"]
+    aggregate: Literal["mean", "level1", "mean-of-levels"]
+    """The headline is the mean over all rings, over the inner rings (the others stand beside it),
+    or over the means of the levels."""
+
+
+class HitRateProtocol(_WheelProtocol):
+    """HiT: how often a predicted cluster is a gold cluster."""
+
+    metric: Literal["hit-rate"]
+    hit: Literal["count", "any"]
+    """The number of gold clusters hit (may exceed 1), or whether any was."""
+
+
+class SynonymGroupsProtocol(_LabelProtocol):
+    """Set precision and recall over synonym groups made for each item."""
+
+    metric: Literal["synonym-groups"]
+
+
+class SentimentProtocol(_Protocol):
+    """Binary sentiment against gold values."""
+
+    metric: Literal["sentiment"]
+    zero_gold: Literal["drop", "non-negative"]
+    """Gold values of exactly zero are dropped, or belong to the non-negative class."""
+    neutral_answer: Literal["negative", "wrong", "non-negative"]
+    """What a neutral answer counts as."""
+    other_answer: Literal["negative", "wrong"]
+    """What an answer that names no sentiment counts as."""
+    answers: Literal["exact", "folded"]
+    """Answers are compared as written, or with case and punctuation folded."""
+
+
+class ClosedSetProtocol(_LabelProtocol):
+    """One class per item, scored from the confusion matrix."""
+
+    metric: Literal["closed-set"]
+    names: Literal["canonical", "exact"]
+    """Class names are brought to the canonical ones first (joy = happy), or compared as parsed."""
+
+
+Protocol = Annotated[
+    EmotionWheelProtocol
+    | HitRateProtocol
+    | SynonymGroupsProtocol
+    | SentimentProtocol
+    | ClosedSetProtocol,
+    Field(discriminator="metric"),
+]
+"""A named, versioned way to score: one of the models above, told apart by ``metric``."""
+
+PROTOCOL: TypeAdapter[Protocol] = TypeAdapter(Protocol)
+"""Validates a mapping into a protocol."""
