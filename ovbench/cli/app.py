@@ -1,0 +1,72 @@
+"""The ``ovbench`` command: its subcommands, and how errors leave it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from ovbench import __version__
+from ovbench.cli import floors, normalize, power, protocols, schema, score, tables
+from ovbench.errors import OvbenchError
+
+app = typer.Typer(
+    name="ovbench",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("score")(score.score)
+app.command("normalize")(normalize.normalize)
+app.command("floors")(floors.floors)
+app.command("power")(power.power)
+app.command("schema")(schema.schema)
+app.add_typer(protocols.app, name="protocols")
+app.add_typer(tables.app, name="tables")
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(f"ovbench {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Score and compare open-vocabulary speech emotion recognition systems.
+
+    Start with: ovbench score preds.jsonl --gold gold.csv
+    """
+
+
+def hyphenated(arguments: list[str]) -> list[str]:
+    """``--on_missing`` → ``--on-missing``: option names with either sign, as users know them."""
+
+    def one(argument: str) -> str:
+        name, equals, value = argument.partition("=")
+        return name.replace("_", "-") + equals + value if name.startswith("--") else argument
+
+    return [one(argument) for argument in arguments]
+
+
+def main() -> None:
+    """Run the command line and exit with its code."""
+    try:
+        app(hyphenated(sys.argv[1:]))
+    except OvbenchError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        # The reader has gone (ovbench … | head): nothing is wrong, and there is no one to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except KeyboardInterrupt:
+        typer.echo("interrupted", err=True)
+        sys.exit(130)

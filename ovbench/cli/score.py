@@ -1,0 +1,129 @@
+"""``ovbench score``: predictions and gold in, a score and what stands beside it out."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ovbench.cli import options as opt
+from ovbench.errors import InputError
+
+
+def score(
+    predictions: Annotated[
+        str | None,
+        typer.Argument(metavar="PRED", help="Predictions: a file, a folder, or - for stdin."),
+    ] = None,
+    gold: opt.Gold = None,
+    protocol: opt.ProtocolId = "ew-open-1",
+    against: Annotated[
+        list[str] | None, typer.Option(help="Other predictions to compare with; repeatable.")
+    ] = None,
+    json: opt.Json = None,
+    format: Annotated[  # noqa: A002 - the option's name
+        opt.Format, typer.Option("--format", "-f", help="How to print the report.")
+    ] = opt.Format.table,
+    on_missing: Annotated[
+        opt.OnMissing, typer.Option(help="Gold items without a prediction.")
+    ] = opt.OnMissing.error,
+    keep: Annotated[
+        opt.Keep | None, typer.Option(help="Which of several predictions with one id counts.")
+    ] = None,
+    extract: Annotated[
+        bool, typer.Option(help="Look for emotion words in answers that are sentences.")
+    ] = False,
+    id_column: Annotated[str | None, typer.Option(help="Id column of the predictions.")] = None,
+    label_column: Annotated[
+        str | None, typer.Option(help="Label column of the predictions.")
+    ] = None,
+    gold_id_column: opt.GoldIdColumn = None,
+    gold_label_column: opt.GoldLabelColumn = None,
+    split: opt.Split = None,
+    classes: opt.Classes = None,
+    groups: Annotated[
+        str | None, typer.Option(help="MER2024's synonym groups: a zip or a folder of .npy.")
+    ] = None,
+    lemmatizer: Annotated[
+        str, typer.Option(help="Stage 1 of the open normalizer: table or nltk.")
+    ] = "table",
+    draws: opt.Draws = 10_000,
+    seed: opt.Seed = 0,
+    confidence: opt.Confidence = 0.95,
+    cluster_by: Annotated[
+        str | None, typer.Option(help="Gold column whose values are resampled as a whole.")
+    ] = None,
+    by: Annotated[
+        str | None, typer.Option(help="Gold column: the same scores for each of its values.")
+    ] = None,
+    errors: Annotated[
+        int, typer.Option(min=0, help="List the N items with the largest disagreement.")
+    ] = 0,
+    floors: Annotated[bool, typer.Option(help="Score the trivial answers too.")] = True,
+    samples: Annotated[
+        str | None, typer.Option(help="Write the sufficient statistics of every item (JSONL).")
+    ] = None,
+    from_samples: Annotated[
+        str | None, typer.Option(help="Score such a file again, without predictions or gold.")
+    ] = None,
+) -> None:
+    """Score a file of predictions against gold labels.
+
+    \b
+    Examples:
+      ovbench score preds.jsonl --gold gold.csv
+      ovbench score preds.jsonl --gold gold.csv --against other.jsonl --errors 5
+      ovbench score x-openset.npz --gold check-openset.csv -p ew-affectgpt-2025
+      ovbench score preds.csv --gold test_sent_emo.csv -p hit-open-1 --cluster-by Dialogue_ID
+      cat preds.jsonl | ovbench score - --gold gold.jsonl --json -
+      ovbench score --from-samples samples.jsonl
+
+    Exit codes: 0 scored, 2 bad input.
+    """
+    from ovbench.cli.console import show, write_json
+    from ovbench.report.sections import sections
+    from ovbench.scoring import Options, score_files, score_samples
+
+    chosen = Options(
+        on_missing=on_missing.value,
+        keep=keep.value if keep else None,
+        extract=extract,
+        id_column=id_column,
+        label_column=label_column,
+        gold_id_column=gold_id_column,
+        gold_label_column=gold_label_column,
+        split=split,
+        classes=classes,
+        groups=groups,
+        lemmatizer=lemmatizer,
+        draws=draws,
+        seed=seed,
+        confidence=confidence,
+        cluster_by=cluster_by,
+        by=by,
+        errors=errors,
+        floors=floors,
+    )
+    if from_samples is not None:
+        if predictions is not None or gold is not None:
+            raise InputError(
+                "--from-samples takes no predictions and no gold",
+                mend="leave out PRED and --gold, or leave out --from-samples",
+            )
+        result = score_samples(from_samples, chosen)
+    else:
+        if predictions is None or gold is None:
+            raise InputError(
+                "predictions or gold are not given",
+                expected="ovbench score PRED --gold GOLD",
+                mend="try it on the sample that ships with ovbench (see the README)",
+            )
+        result = score_files(
+            predictions, gold, protocol, chosen, against=against or (), samples=samples
+        )
+    if json is not None:
+        write_json(json, result.to_json())
+    if json != "-":
+        show(sections(result), format.value)
+        if format is opt.Format.table:
+            typer.echo(f"\nsignature: {result.signature}")

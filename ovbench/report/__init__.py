@@ -1,0 +1,1 @@
+"""Views of results: the same sections as a Rich table, Markdown, LaTeX or CSV."""

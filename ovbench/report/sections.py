@@ -1,0 +1,211 @@
+"""A result as sections of plain cells; every output format is made from these."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ovbench.results import Counts, Interval, Result, Scores, Unknown
+
+DASH = "–"
+
+
+@dataclass(frozen=True)
+class Section:
+    """One table: a title, column names, rows of text cells, and lines that belong below it."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    notes: tuple[str, ...] = ()
+
+
+def percent(value: float | None) -> str:
+    """A fraction as the field prints it: 0.5537 → 55.37."""
+    return DASH if value is None else f"{100 * value:.2f}"
+
+
+def span(interval: Interval | None) -> str:
+    """An interval as ``[low, high]`` in percent."""
+    if interval is None or interval.low is None:
+        return DASH
+    return f"[{percent(interval.low)}, {percent(interval.high)}]"
+
+
+def sections(result: Result) -> Iterator[Section]:
+    """All sections of a result, the score first."""
+    yield _scores(result)
+    for make in (_wheels, _classes, _confusion, _floors, _counts, _labels, _against, _groups):
+        section = make(result)
+        if section is not None:
+            yield section
+    if result.errors:
+        yield _errors(result)
+
+
+def _scores(result: Result) -> Section:
+    method = result.interval_method
+    names = [result.headline, *(name for name in result.scores if name != result.headline)]
+    columns = ("metric", "score", f"{100 * method.confidence:g} % interval" if method else "")
+    rows = tuple(
+        (name, percent(result.scores[name]), span(result.intervals.get(name)))[: 3 if method else 2]
+        for name in names
+    )
+    notes = []
+    if method:
+        notes.append(
+            f"interval: percentile bootstrap, {method.draws} draws over {method.units} "
+            f"{method.unit}s, seed {method.seed}"
+        )
+    if result.detectable_difference is not None:
+        notes.append(
+            "smallest difference to an unrelated system that this test set can detect "
+            f"(level .05, power 80 %): {percent(result.detectable_difference)}"
+        )
+    title = f"{result.predictions} on {result.gold}, {result.protocol}"
+    return Section(title, columns[: 3 if method else 2], rows, tuple(notes))
+
+
+def _wheels(result: Result) -> Section | None:
+    if not result.by_wheel:
+        return None
+    names = list(next(iter(next(iter(result.by_wheel.values())).values())))
+    rows = []
+    for wheel, levels in result.by_wheel.items():
+        for level, scores in levels.items():
+            counts = result.wheels.get(wheel, {}).get(level)
+            interval = result.intervals_by_wheel.get(wheel, {}).get(level, {}).get(names[0])
+            told = (
+                (str(counts.scored), str(counts.gold_unknown), str(counts.prediction_unknown))
+                if counts
+                else (DASH,) * 3
+            )
+            values = tuple(percent(scores.get(name)) for name in names)
+            rows.append((wheel, level, *values, span(interval), *told))
+    columns = ("wheel", "level", *names, f"{names[0]} interval", "n", "gold unknown", "pred unknown")
+    return Section("By wheel", columns, tuple(rows))
+
+
+def _classes(result: Result) -> Section | None:
+    if not result.by_class:
+        return None
+    rows = tuple(
+        (name, percent(c.precision), percent(c.recall), percent(c.f1), str(c.support))
+        for name, c in result.by_class.items()
+    )
+    return Section("By class", ("class", "precision", "recall", "f1", "n"), rows)
+
+
+def _confusion(result: Result) -> Section | None:
+    table = result.confusion
+    if table is None:
+        return None
+    rows = tuple(
+        (name, *map(str, row)) for name, row in zip(table.rows, table.counts, strict=True)
+    )
+    return Section("Confusion (gold in rows)", ("gold", *table.columns), rows)
+
+
+def _floors(result: Result) -> Section | None:
+    if not result.floors:
+        return None
+    names = [result.headline, *(n for n in result.scores if n != result.headline)]
+    rows = [("this system", *(percent(result.scores[n]) for n in names), "")]
+    for floor, scores in result.floors.items():
+        note = result.floor_notes[floor]
+        words = ", ".join(note.labels)
+        rows.append((floor, *(percent(scores.get(n)) for n in names), words))
+    notes = tuple(f"{name}: {note.description}" for name, note in result.floor_notes.items())
+    return Section("Floors: what no listening at all scores", ("answer", *names, "labels"),
+                   tuple(rows), notes)
+
+
+def _counts(result: Result) -> Section:
+    counts = result.counts
+    kinds = [name for name in Counts.model_fields if not name.endswith("_ids")]
+    rows = []
+    for kind in kinds:
+        ids: tuple[str, ...] = getattr(counts, f"{kind.removesuffix('s')}_ids", ())
+        shown = ", ".join(ids[:5])
+        rows.append((kind.replace("_", " "), str(getattr(counts, kind)), shown))
+    return Section("Items", ("", "n", "first ids"), tuple(rows), result.warnings)
+
+
+def _labels(result: Result) -> Section | None:
+    labels = result.labels
+    if labels is None:
+        return None
+
+    def row(side: str, mean: float | None, unknown: Unknown) -> tuple[str, ...]:
+        top = ", ".join(f"{label} ({n})" for label, n in unknown.top.items())
+        length = DASH if mean is None else f"{mean:.2f}"
+        return (side, length, str(unknown.occurrences), percent(unknown.share), top)
+
+    rows = (
+        row("gold", labels.gold_mean, labels.gold),
+        row("predictions", labels.prediction_mean, labels.prediction),
+    )
+    columns = ("labels of", "per item", "in all", "% not understood", "most frequent of those")
+    return Section("Labels", columns, rows)
+
+
+def _against(result: Result) -> Section | None:
+    if not result.comparisons:
+        return None
+    rows = tuple(
+        (
+            c.other,
+            percent(c.other_score),
+            percent(c.difference),
+            DASH if c.low is None else f"[{percent(c.low)}, {percent(c.high)}]",
+            DASH if c.p is None else f"{c.p:.4f}",
+            DASH if c.p_holm is None else f"{c.p_holm:.4f}",
+            percent(c.detectable),
+            str(c.items),
+        )
+        for c in result.comparisons
+    )
+    columns = ("against", "its score", "difference", "interval", "p", "p (Holm)", "detectable", "n")
+    notes = ("difference: this system minus the other; p: two-sided paired permutation test",)
+    return Section(f"Paired differences in {result.comparisons[0].metric}", columns, rows, notes)
+
+
+def _groups(result: Result) -> Section | None:
+    if not result.groups:
+        return None
+    names = list(result.scores)
+    rows = tuple(
+        (
+            name,
+            *(percent(group.scores.get(n)) for n in names),
+            span(group.intervals.get(result.headline)),
+            str(group.items),
+            group.warning or "",
+        )
+        for name, group in result.groups.items()
+    )
+    return Section("By group", ("group", *names, f"{result.headline} interval", "n", ""), rows)
+
+
+def _errors(result: Result) -> Section:
+    rows = []
+    for item in result.errors:
+        rows.append(
+            (item.id, percent(item.score), ", ".join(item.gold), ", ".join(item.prediction),
+             item.status, _trace_text(item.traces))
+        )
+    columns = ("item", "score", "gold", "prediction", "status", "how the labels were understood")
+    return Section("Largest disagreements", columns, tuple(rows))
+
+
+def _trace_text(traces: dict[str, dict[str, str | None]]) -> str:
+    lines = []
+    for label, rings in traces.items():
+        clusters = " ".join(cluster or "?" for cluster in rings.values())
+        lines.append(f"{label} → {clusters}")
+    return "\n".join(lines)
+
+
+def flat_scores(scores: Scores) -> str:
+    """Scores on one line, for messages."""
+    return ", ".join(f"{name} {percent(value)}" for name, value in scores.items())

@@ -1,0 +1,203 @@
+"""Label lists as cluster sets on a protocol's rings, and the sizes of what they share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ovbench.errors import InputError
+from ovbench.io.labels import LabelLists
+from ovbench.metrics import emotion_wheel, hit_rate
+from ovbench.metrics.bits import SetCounts, popcount, ring_bits, set_counts
+from ovbench.metrics.statistics import Statistics
+from ovbench.normalize.normalizer import UNKNOWN, Normalizer, Ring
+from ovbench.protocols.schema import EmotionWheelProtocol, HitRateProtocol
+from ovbench.results import Labels, RingCounts, Unknown
+from ovbench.scoring.evaluation import Evaluation, distinct_pairs, item_status
+from ovbench.scoring.options import Options
+from ovbench.scoring.prepare import Prepared, label_lists, parsers
+
+WheelProtocol = EmotionWheelProtocol | HitRateProtocol
+_TOP_UNKNOWN = 10
+
+
+def load_normalizer(name: str, options: Options) -> Normalizer:
+    """The normalizer a protocol names: ``official:TABLES`` or ``open``."""
+    family, _, tables = name.partition(":")
+    if family == "official":
+        return Normalizer.official(tables)
+    if family == "open":
+        return Normalizer.open(options.lemmatizer)
+    raise InputError(f"unknown normalizer {name!r}", expected="official:TABLES or open")
+
+
+@dataclass(frozen=True)
+class Placed:
+    """Label lists on the scored rings.
+
+    ``codes`` has shape (vocabulary, rings); ``bits`` holds per ring an array (lists, words).
+    """
+
+    lists: LabelLists
+    codes: NDArray[np.int32]
+    bits: list[NDArray[np.uint64]]
+
+
+@dataclass(frozen=True)
+class WheelScorer:
+    """A wheel protocol with its normalizer: places label lists and counts what they share."""
+
+    protocol: WheelProtocol
+    normalizer: Normalizer
+    rings: tuple[Ring, ...]
+    columns: list[int]
+
+    @classmethod
+    def load(cls, protocol: WheelProtocol, options: Options) -> WheelScorer:
+        """The scorer of a protocol, with only the rings it asks for."""
+        normalizer = load_normalizer(protocol.normalizer, options)
+        known = {ring.key: index for index, ring in enumerate(normalizer.rings)}
+        absent = [ring for ring in protocol.rings if ring not in known]
+        if absent:
+            raise InputError(
+                f"protocol {protocol.id!r} asks for ring {absent[0]!r}",
+                expected="one of " + ", ".join(known),
+            )
+        columns = [known[ring] for ring in protocol.rings]
+        return cls(protocol, normalizer, tuple(normalizer.rings[c] for c in columns), columns)
+
+    def codes(self, labels: Sequence[str]) -> NDArray[np.int32]:
+        """Shape (labels, rings): clusters of labels on the scored rings."""
+        return self.normalizer.map(labels).codes[:, self.columns]
+
+    def place(self, lists: LabelLists) -> Placed:
+        """Every list's clusters as bits, ring by ring."""
+        codes = self.codes(lists.vocabulary)
+        bits = [
+            ring_bits(
+                np.ascontiguousarray(codes[:, r]), lists.labels, lists.offsets, len(ring.clusters)
+            )
+            for r, ring in enumerate(self.rings)
+        ]
+        return Placed(lists, codes, bits)
+
+    def statistics(
+        self, counts: SetCounts, weight: NDArray[np.int64], relevant: NDArray[np.int32] | None
+    ) -> Statistics:
+        """The protocol's sufficient statistics from set sizes."""
+        keys = [ring.key for ring in self.rings]
+        if self.protocol.metric == "emotion-wheel":
+            return emotion_wheel.statistics(
+                counts,
+                weight,
+                keys,
+                undefined=self.protocol.undefined,
+                aggregate=self.protocol.aggregate,
+            )
+        return hit_rate.statistics(
+            counts,
+            weight,
+            keys,
+            undefined=self.protocol.undefined,
+            hit=self.protocol.hit,
+            relevant=relevant,
+        )
+
+    def count(
+        self,
+        gold: Placed,
+        predicted: Placed,
+        gold_index: NDArray[np.int64],
+        pred_index: NDArray[np.int64],
+        candidates: NDArray[np.int32] | None = None,
+    ) -> tuple[SetCounts, NDArray[np.int32] | None]:
+        """Set sizes of each pair, and |P∩C| where the official hit rate needs it."""
+        counts = set_counts(gold.bits, predicted.bits, gold_index, pred_index)
+        if candidates is None:
+            return counts, None
+        relevant = np.zeros_like(counts.pred)
+        for r, ring in enumerate(self.rings):
+            every = _one_list(candidates[:, r], len(ring.clusters))
+            size = popcount(predicted.bits[r] & every)
+            relevant[:, r] = np.where(pred_index >= 0, size[np.maximum(pred_index, 0)], 0)
+        return counts, relevant
+
+
+def _one_list(codes: NDArray[np.int32], n_clusters: int) -> NDArray[np.uint64]:
+    """Bits of one list that holds every one of these labels; shape (1, words)."""
+    labels = np.arange(len(codes), dtype=np.int32)
+    offsets = np.array([0, len(codes)], dtype=np.int64)
+    return ring_bits(np.ascontiguousarray(codes), labels, offsets, n_clusters)
+
+
+def labels_of(lists: LabelLists, index: int) -> tuple[str, ...]:
+    """The labels of one list; none for index -1."""
+    if index < 0:
+        return ()
+    start, stop = lists.offsets[index], lists.offsets[index + 1]
+    return tuple(lists.vocabulary[code] for code in lists.labels[start:stop])
+
+
+def item_f1(counts: SetCounts) -> NDArray[np.float64]:
+    """Mean over the rings of 2|G∩P| / (|G|+|P|), per row; nan where gold has no cluster at all."""
+    size = counts.gold + counts.pred
+    f1 = np.divide(2 * counts.both, size, out=np.zeros(size.shape), where=size > 0)
+    counted = counts.gold > 0
+    n = counted.sum(axis=1)
+    total = np.where(counted, f1, 0.0).sum(axis=1)
+    return np.divide(total, n, out=np.full(len(n), np.nan), where=n > 0)
+
+
+def mean_length(lists: LabelLists, weight: NDArray[np.float64]) -> float | None:
+    """Mean number of labels per item, lists weighted by how many items have them."""
+    items = float(weight.sum())
+    return float(np.diff(lists.offsets) @ weight) / items if items else None
+
+
+def unknown_labels(placed: Placed, weight: NDArray[np.float64]) -> Unknown:
+    """Which label occurrences have no cluster on any scored ring."""
+    lists = placed.lists
+    per_label = np.bincount(
+        lists.labels,
+        weights=np.repeat(weight, np.diff(lists.offsets)),
+        minlength=len(lists.vocabulary),
+    ).astype(np.int64)
+    unknown = (placed.codes == UNKNOWN).all(axis=1)
+    total, missed = int(per_label.sum()), int(per_label[unknown].sum())
+    ranked = sorted(
+        ((lists.vocabulary[i], int(per_label[i])) for i in np.flatnonzero(unknown)),
+        key=lambda entry: (-entry[1], entry[0]),
+    )
+    return Unknown(
+        occurrences=total,
+        unknown=missed,
+        share=missed / total if total else None,
+        top={label: n for label, n in ranked[:_TOP_UNKNOWN] if n},
+    )
+
+
+def ring_counts(
+    rings: tuple[Ring, ...],
+    counts: SetCounts,
+    weight: NDArray[np.int64],
+    predicted: LabelLists,
+    pred_index: NDArray[np.int64],
+) -> dict[str, dict[str, RingCounts]]:
+    """Per ring: items scored, left out, and scored with a prediction it knows nothing of."""
+    lengths = np.append(np.diff(predicted.offsets), 0)
+    has_labels = lengths[pred_index] > 0
+    wheels: dict[str, dict[str, RingCounts]] = {}
+    for r, ring in enumerate(rings):
+        counted = counts.gold[:, r] > 0
+        blank = counted & has_labels & (counts.pred[:, r] == 0)
+        wheels.setdefault(ring.wheel, {})[ring.level] = RingCounts(
+            scored=int(weight[counted].sum()),
+            gold_unknown=int(weight[~counted].sum()),
+            prediction_unknown=int(weight[blank].sum()),
+        )
+    return wheels
+
+

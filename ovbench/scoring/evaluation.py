@@ -1,0 +1,113 @@
+"""What every family of metrics hands to the layers above: statistics, and who stands where."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ovbench.io.labels import Status
+from ovbench.metrics.statistics import Statistics
+from ovbench.results import (
+    ByWheel,
+    Confusion,
+    Floor,
+    Labels,
+    PerClass,
+    RingCounts,
+    Scores,
+)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One system's items as sufficient statistics.
+
+    Attributes
+    ----------
+    ids:
+        The scored items, in gold order.
+    statistics:
+        One row per distinct pair of gold and prediction, with how many items share it.
+    row_of_item:
+        Shape (items,), int64: the row of each item.
+    status:
+        Shape (items,), uint8: :class:`~ovbench.io.labels.Status` of each prediction.
+    left_out:
+        Gold items that the protocol drops before scoring.
+    item_scores:
+        Shape (items,), float64: each item's own agreement, for finding the largest disagreements
+        (nan where the item counts nowhere).
+    """
+
+    ids: Sequence[str]
+    statistics: Statistics
+    row_of_item: NDArray[np.int64]
+    status: NDArray[np.uint8]
+    left_out: int
+    item_scores: Callable[[], NDArray[np.float64]]
+    choices: dict[str, object] = field(default_factory=dict)
+    """What the signature must tell beside the protocol's fields."""
+    labels: Labels | None = None
+    wheels: dict[str, dict[str, RingCounts]] = field(default_factory=dict)
+    by_class: Callable[[dict[str, float]], dict[str, PerClass]] | None = None
+    confusion: Confusion | None = None
+    floors: Callable[[], dict[str, tuple[Floor, dict[str, float]]]] | None = None
+    """Trivial answers and their scores, worked out only when asked for."""
+    describe: Callable[[int], tuple[tuple[str, ...], tuple[str, ...]]] | None = None
+    """Gold and predicted labels of an item by its position."""
+    trace: Callable[[str], dict[str, str | None]] | None = None
+    """A label's cluster on each scored ring."""
+    columns: dict[str, NDArray[np.str_]] = field(default_factory=dict)
+    sample: Callable[[], dict[str, list[object]]] | None = None
+    """The sufficient statistics per item as they are written by ``--samples``."""
+
+    def item_values(self) -> NDArray[np.int64]:
+        """Shape (items, columns): the statistics of each item."""
+        return self.statistics.values[self.row_of_item]
+
+    def subset(self, items: NDArray[np.bool_]) -> Statistics:
+        """Statistics of the items where ``items`` is true."""
+        weight = np.bincount(self.row_of_item[items], minlength=len(self.statistics.values))
+        return Statistics(self.statistics.values, weight, self.statistics.finish)
+
+
+def distinct_pairs(
+    gold_cell: NDArray[np.int64], pred_cell: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Items that share gold and prediction, once each.
+
+    Returns
+    -------
+    gold, prediction, weight, row_of_item:
+        Cell indices of each distinct pair (prediction -1: missing), how many items share it, and
+        the pair of each item.
+    """
+    width = int(pred_cell.max(initial=0)) + 2
+    keys, row_of_item, weight = np.unique(
+        gold_cell * width + (pred_cell + 1), return_inverse=True, return_counts=True
+    )
+    return keys // width, keys % width - 1, weight.astype(np.int64), row_of_item.astype(np.int64)
+
+
+def item_status(pred_cell: NDArray[np.int64], status: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The status of each item's prediction (``MISSING`` where there is none)."""
+    known = np.append(status, np.uint8(Status.MISSING))
+    return known[pred_cell]
+
+
+def split_scores(flat: dict[str, float]) -> tuple[Scores, ByWheel]:
+    """``f1@wheel1/level1`` → by wheel and level; plain names → overall. nan becomes None."""
+    overall: Scores = {}
+    wheels: ByWheel = {}
+    for key, value in flat.items():
+        name, _, ring = key.partition("@")
+        number = None if np.isnan(value) else float(value)
+        if not ring:
+            overall[name] = number
+        elif "/" in ring:
+            wheel, _, level = ring.partition("/")
+            wheels.setdefault(wheel, {}).setdefault(level, {})[name] = number
+    return overall, wheels

@@ -1,0 +1,76 @@
+"""Floors of a gold file, and plans for a test set, without scoring a system's claim."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pydantic import BaseModel, ConfigDict
+
+from ovbench.metrics.power import achieved_power, detectable_difference, items_needed
+from ovbench.results import Floor, Scores
+
+
+class _Report(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def to_json(self) -> str:
+        """JSON text with one trailing newline."""
+        return self.model_dump_json(indent=2) + "\n"
+
+
+class FloorReport(_Report):
+    """Trivial answers on a gold file."""
+
+    gold: str
+    protocol: str
+    items: int
+    floors: dict[str, Scores]
+    notes: dict[str, Floor]
+
+
+class Plan(_Report):
+    """What a test set of this size and spread can show. Differences are fractions."""
+
+    items: int
+    standard_error: float
+    level: float
+    power: float
+    detectable: float
+    difference: float | None = None
+    items_needed: int | None = None
+    achieved_power: float | None = None
+
+
+def plan(
+    error: float, items: int, difference: float | None, *, level: float, power: float
+) -> Plan:
+    """The smallest detectable difference, and what a planned difference needs.
+
+    Parameters
+    ----------
+    error:
+        Standard error of the difference between two systems over ``items`` items.
+    difference:
+        A difference to plan for, 0..1; its items are found by scaling the error with 1/√n.
+    """
+    if not difference:
+        return Plan(
+            items=items,
+            standard_error=error,
+            level=level,
+            power=power,
+            detectable=detectable_difference(error, level=level, power=power),
+        )
+    return Plan(
+        items=items,
+        standard_error=error,
+        level=level,
+        power=power,
+        detectable=detectable_difference(error, level=level, power=power),
+        difference=difference,
+        items_needed=items_needed(difference, error, items, level=level, power=power),
+        achieved_power=achieved_power(difference, error, level=level),
+    )
+
+
+__all__: Sequence[str] = ("FloorReport", "Plan", "plan")

@@ -1,0 +1,93 @@
+"""Score cluster sets: the emotion-wheel metric and the hit rate, official and open alike."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ovbench.results import Labels
+from ovbench.scoring.cluster_sets import (
+    WheelProtocol,
+    WheelScorer,
+    item_f1,
+    labels_of,
+    mean_length,
+    ring_counts,
+    unknown_labels,
+)
+from ovbench.scoring.evaluation import Evaluation, distinct_pairs, item_status
+from ovbench.scoring.floors import wheel_floors
+from ovbench.scoring.options import Options
+from ovbench.scoring.prepare import Prepared, label_lists, parsers
+
+
+def evaluate_wheels(
+    prepared: Prepared, protocol: WheelProtocol, options: Options
+) -> Evaluation:
+    """Score label lists on the wheels of a protocol."""
+    scorer = WheelScorer.load(protocol, options)
+    parser, gold_parser = parsers(protocol.parser, options)
+    gold_lists, pred_lists = label_lists(prepared, parser, gold_parser)
+    gold, predicted = scorer.place(gold_lists), scorer.place(pred_lists)
+    g, p, weight, row_of_item = distinct_pairs(prepared.gold_cell, prepared.pred_cell)
+    candidates = _candidates(scorer, prepared)
+    counts, relevant = scorer.count(gold, predicted, g, p, candidates)
+    gold_weight = np.bincount(g, weights=weight, minlength=len(gold_lists.status))
+    pred_weight = np.bincount(p + 1, weights=weight, minlength=len(pred_lists.status) + 1)[1:]
+
+    def describe(item: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        row = row_of_item[item]
+        return labels_of(gold_lists, int(g[row])), labels_of(pred_lists, int(p[row]))
+
+    def trace(label: str) -> dict[str, str | None]:
+        path = scorer.normalizer.trace(label)
+        return {ring.key: path.cluster(c) for ring, c in zip(scorer.rings, scorer.columns)}
+
+    def sample() -> dict[str, list[object]]:
+        sides = {"both": counts.both, "gold": counts.gold, "pred": counts.pred}
+        if relevant is not None:
+            sides["relevant"] = relevant
+        return {name: side[row_of_item].tolist() for name, side in sides.items()}
+
+    return Evaluation(
+        ids=prepared.ids,
+        statistics=scorer.statistics(counts, weight, relevant),
+        row_of_item=row_of_item,
+        status=item_status(prepared.pred_cell, pred_lists.status),
+        left_out=0,
+        item_scores=lambda: item_f1(counts)[row_of_item],
+        choices=_choices(scorer, parser.id),
+        labels=Labels(
+            gold_mean=mean_length(gold_lists, gold_weight),
+            prediction_mean=mean_length(pred_lists, pred_weight),
+            gold=unknown_labels(gold, gold_weight),
+            prediction=unknown_labels(predicted, pred_weight),
+        ),
+        wheels=ring_counts(scorer.rings, counts, weight, pred_lists, p),
+        floors=lambda: wheel_floors(
+            scorer, gold, gold_weight, mean_length(pred_lists, pred_weight), predicted, pred_weight
+        ),
+        describe=describe,
+        trace=trace,
+        columns=prepared.columns,
+        sample=sample,
+    )
+
+
+def _choices(scorer: WheelScorer, parser: str) -> dict[str, object]:
+    stages = scorer.normalizer.signature
+    same = len(set(stages.values())) == 1
+    return {"parser": parser, "normalizer": next(iter(stages.values())) if same else stages}
+
+
+def _candidates(scorer: WheelScorer, prepared: Prepared) -> NDArray[np.int32] | None:
+    """Clusters of the distinct gold cells as written: the official mscore's list of candidates."""
+    protocol = scorer.protocol
+    if protocol.metric != "hit-rate" or protocol.hit != "count":
+        return None
+    words: list[str] = []
+    for cell in prepared.gold.cells:
+        words.extend([cell] if isinstance(cell, str) else map(str, cell or ()))  # type: ignore[arg-type]
+    return scorer.codes(words)
+
+
