@@ -1,3 +1,59 @@
-"""Score and compare open-vocabulary speech emotion recognition systems."""
+"""Score and compare open-vocabulary speech emotion recognition systems.
+
+The public API. Names are imported when they are first used, so that ``import ovbench`` is quick.
+
+>>> import ovbench
+>>> result = ovbench.score({"a": "joyful"}, {"a": ["happy"]}, draws=0)
+>>> result.scores["f1"]
+1.0
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from ovbench.api import load_predictions, score
+    from ovbench.errors import InputError, OvbenchError
+    from ovbench.normalize.normalizer import Normalizer
+    from ovbench.protocols import load_protocol
+    from ovbench.results import Result
+    from ovbench.scoring.state import EmotionWheelF1
+
+_HOMES = {
+    "EmotionWheelF1": "ovbench.scoring.state",
+    "InputError": "ovbench.errors",
+    "Normalizer": "ovbench.normalize.normalizer",
+    "OvbenchError": "ovbench.errors",
+    "Result": "ovbench.results",
+    "load_predictions": "ovbench.api",
+    "load_protocol": "ovbench.protocols",
+    "score": "ovbench.api",
+}
+
+__all__ = [
+    "EmotionWheelF1",
+    "InputError",
+    "Normalizer",
+    "OvbenchError",
+    "Result",
+    "__version__",
+    "load_predictions",
+    "load_protocol",
+    "score",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'ovbench' has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -53,21 +53,21 @@ class Counts(_Frozen):
 
     gold: int
     """Items in the gold file."""
-    scored: int
+    scored: int = 0
     """Items that enter the score (each wheel leaves out more, see ``wheels``)."""
-    missing: int
+    missing: int = 0
     """Gold items without a prediction."""
-    extra: int
+    extra: int = 0
     """Predictions without a gold item."""
-    duplicates: int
+    duplicates: int = 0
     """Ids given more than once in the predictions."""
-    empty: int
+    empty: int = 0
     """Predictions that name no label."""
-    unparsable: int
+    unparsable: int = 0
     """Predictions that are no label list."""
-    out_of_set: int
+    out_of_set: int = 0
     """Answers outside the classes (closed sets and sentiment)."""
-    left_out: int
+    left_out: int = 0
     """Gold items that the protocol drops (zero sentiment, no synonym group, no gold label)."""
     missing_ids: tuple[str, ...] = ()
     """The first of the missing ids."""

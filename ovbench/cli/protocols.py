@@ -6,11 +6,7 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(
-    help="List the protocols, or show one: ovbench protocols show ew-open-1",
-    rich_markup_mode=None,
-    invoke_without_command=True,
-)
+app = typer.Typer(rich_markup_mode=None)
 
 
 @app.callback(invoke_without_command=True)

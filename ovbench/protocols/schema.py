@@ -51,17 +51,22 @@ class _WheelProtocol(_LabelProtocol):
     """``official:NAME`` for stored tables, or ``open`` for the shipped lexicon."""
     rings: tuple[str, ...] = Field(min_length=1)
     """Rings scored, as ``wheel1/level1``."""
-    undefined: Literal["nan", "zero"]
-    """What a ring scores when P + R = 0 or when nothing was counted on it."""
 
 
 class EmotionWheelProtocol(_WheelProtocol):
     """WF: precision, recall and F1 of cluster sets, averaged over rings."""
 
     metric: Literal["emotion-wheel"]
-    aggregate: Literal["mean", "level1", "mean-of-levels"]
-    """The headline is the mean over all rings, over the inner rings (the others stand beside it),
-    or over the means of the levels."""
+    undefined: Literal["nan", "zero"]
+    """What a ring scores when P + R = 0 or when nothing was counted on it."""
+    average: Literal["all", "level1"]
+    """The score is the mean over all rings, or over the inner ones (the others stand beside it)."""
+
+    @property
+    def averaged_rings(self) -> tuple[str, ...]:
+        """The rings that the score is the mean of."""
+        inner = tuple(ring for ring in self.rings if ring.endswith("/level1"))
+        return inner if self.average == "level1" else self.rings
 
 
 class HitRateProtocol(_WheelProtocol):

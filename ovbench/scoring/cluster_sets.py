@@ -7,18 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from ovbench.metrics.bits import SetCounts, popcount, ring_bits, set_counts
+from ovbench.metrics.statistics import Statistics
 
 from ovbench.errors import InputError
 from ovbench.io.labels import LabelLists
 from ovbench.metrics import emotion_wheel, hit_rate
-from ovbench.metrics.bits import SetCounts, popcount, ring_bits, set_counts
-from ovbench.metrics.statistics import Statistics
 from ovbench.normalize.normalizer import UNKNOWN, Normalizer, Ring
 from ovbench.protocols.schema import EmotionWheelProtocol, HitRateProtocol
-from ovbench.results import Labels, RingCounts, Unknown
-from ovbench.scoring.evaluation import Evaluation, distinct_pairs, item_status
+from ovbench.results import RingCounts, Unknown
 from ovbench.scoring.options import Options
-from ovbench.scoring.prepare import Prepared, label_lists, parsers
 
 WheelProtocol = EmotionWheelProtocol | HitRateProtocol
 _TOP_UNKNOWN = 10
@@ -32,6 +30,29 @@ def load_normalizer(name: str, options: Options) -> Normalizer:
     if family == "open":
         return Normalizer.open(options.lemmatizer)
     raise InputError(f"unknown normalizer {name!r}", expected="official:TABLES or open")
+
+
+def wheel_statistics(
+    protocol: WheelProtocol,
+    counts: SetCounts,
+    weight: NDArray[np.int64],
+    in_candidates: NDArray[np.int32] | None,
+) -> Statistics:
+    """A protocol's sufficient statistics from set sizes on its rings.
+
+    ``in_candidates``, shape (rows, rings), is |P∩C| for the official hit rate.
+    """
+    if protocol.metric == "emotion-wheel":
+        return emotion_wheel.statistics(
+            counts,
+            weight,
+            protocol.rings,
+            zero=protocol.undefined,
+            headline=protocol.averaged_rings,
+        )
+    return hit_rate.statistics(
+        counts, weight, protocol.rings, hit=protocol.hit, in_candidates=in_candidates
+    )
 
 
 @dataclass(frozen=True)
@@ -85,26 +106,13 @@ class WheelScorer:
         return Placed(lists, codes, bits)
 
     def statistics(
-        self, counts: SetCounts, weight: NDArray[np.int64], relevant: NDArray[np.int32] | None
+        self,
+        counts: SetCounts,
+        weight: NDArray[np.int64],
+        in_candidates: NDArray[np.int32] | None,
     ) -> Statistics:
         """The protocol's sufficient statistics from set sizes."""
-        keys = [ring.key for ring in self.rings]
-        if self.protocol.metric == "emotion-wheel":
-            return emotion_wheel.statistics(
-                counts,
-                weight,
-                keys,
-                undefined=self.protocol.undefined,
-                aggregate=self.protocol.aggregate,
-            )
-        return hit_rate.statistics(
-            counts,
-            weight,
-            keys,
-            undefined=self.protocol.undefined,
-            hit=self.protocol.hit,
-            relevant=relevant,
-        )
+        return wheel_statistics(self.protocol, counts, weight, in_candidates)
 
     def count(
         self,
@@ -118,17 +126,17 @@ class WheelScorer:
         counts = set_counts(gold.bits, predicted.bits, gold_index, pred_index)
         if candidates is None:
             return counts, None
-        relevant = np.zeros_like(counts.pred)
+        in_candidates = np.zeros_like(counts.pred)
         for r, ring in enumerate(self.rings):
             every = _one_list(candidates[:, r], len(ring.clusters))
             size = popcount(predicted.bits[r] & every)
-            relevant[:, r] = np.where(pred_index >= 0, size[np.maximum(pred_index, 0)], 0)
-        return counts, relevant
+            in_candidates[:, r] = np.where(pred_index >= 0, size[np.maximum(pred_index, 0)], 0)
+        return counts, in_candidates
 
 
 def _one_list(codes: NDArray[np.int32], n_clusters: int) -> NDArray[np.uint64]:
     """Bits of one list that holds every one of these labels; shape (1, words)."""
-    labels = np.arange(len(codes), dtype=np.int32)
+    labels = np.arange(len(codes), dtype=np.int64)
     offsets = np.array([0, len(codes)], dtype=np.int64)
     return ring_bits(np.ascontiguousarray(codes), labels, offsets, n_clusters)
 
@@ -180,24 +188,23 @@ def unknown_labels(placed: Placed, weight: NDArray[np.float64]) -> Unknown:
 
 
 def ring_counts(
-    rings: tuple[Ring, ...],
+    rings: Sequence[str],
     counts: SetCounts,
     weight: NDArray[np.int64],
-    predicted: LabelLists,
-    pred_index: NDArray[np.int64],
+    has_labels: NDArray[np.bool_],
 ) -> dict[str, dict[str, RingCounts]]:
-    """Per ring: items scored, left out, and scored with a prediction it knows nothing of."""
-    lengths = np.append(np.diff(predicted.offsets), 0)
-    has_labels = lengths[pred_index] > 0
+    """Per ring: items scored, left out, and scored with a prediction it knows nothing of.
+
+    ``has_labels``, shape (rows,), says which predictions name labels at all.
+    """
     wheels: dict[str, dict[str, RingCounts]] = {}
     for r, ring in enumerate(rings):
         counted = counts.gold[:, r] > 0
         blank = counted & has_labels & (counts.pred[:, r] == 0)
-        wheels.setdefault(ring.wheel, {})[ring.level] = RingCounts(
+        wheel, _, level = ring.partition("/")
+        wheels.setdefault(wheel, {})[level] = RingCounts(
             scored=int(weight[counted].sum()),
             gold_unknown=int(weight[~counted].sum()),
             prediction_unknown=int(weight[blank].sum()),
         )
     return wheels
-
-

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, NonNegativeInt
+from ovbench.metrics.statistics import Statistics
 
 from ovbench.io.labels import Status
-from ovbench.metrics.statistics import Statistics
 from ovbench.results import (
     ByWheel,
     Confusion,
@@ -19,6 +21,26 @@ from ovbench.results import (
     RingCounts,
     Scores,
 )
+
+
+class SampleItem(BaseModel):
+    """Sufficient statistics of one item, as ``--samples`` keeps them.
+
+    Set metrics have |G∩P|, |G| and |P| per ring in ``both``, ``gold`` and ``pred`` (and, for the
+    official hit rate, ``in_candidates``: |P∩C|); class metrics have the gold class and the answer.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str
+    status: Literal["ok", "empty", "unparsable", "out_of_set", "truncated", "error", "missing"]
+    both: tuple[NonNegativeInt, ...] = ()
+    gold: tuple[NonNegativeInt, ...] | str
+    pred: tuple[NonNegativeInt, ...] | str | None
+    in_candidates: tuple[NonNegativeInt, ...] = ()
+    labels: NonNegativeInt | None = None
+    """Number of predicted labels, known to the normalizer or not."""
+    columns: dict[str, str] = {}
 
 
 @dataclass(frozen=True)
@@ -61,12 +83,14 @@ class Evaluation:
     trace: Callable[[str], dict[str, str | None]] | None = None
     """A label's cluster on each scored ring."""
     columns: dict[str, NDArray[np.str_]] = field(default_factory=dict)
-    sample: Callable[[], dict[str, list[object]]] | None = None
+    sample: Callable[[], dict[str, list[object]]] = dict
     """The sufficient statistics per item as they are written by ``--samples``."""
 
-    def item_values(self) -> NDArray[np.int64]:
-        """Shape (items, columns): the statistics of each item."""
-        return self.statistics.values[self.row_of_item]
+    def item_statistics(self) -> Statistics:
+        """One row per item, in the order of ``ids``."""
+        weight = np.ones(len(self.row_of_item), dtype=np.int64)
+        values = self.statistics.values[self.row_of_item]
+        return Statistics(values, weight, self.statistics.finish)
 
     def subset(self, items: NDArray[np.bool_]) -> Statistics:
         """Statistics of the items where ``items`` is true."""

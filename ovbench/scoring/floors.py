@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ovbench.io.labels import LabelLists
 from ovbench.metrics import floors
 from ovbench.results import Floor
 from ovbench.scoring.cluster_sets import Placed, WheelScorer

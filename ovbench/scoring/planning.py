@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ovbench.metrics.power import achieved_power, detectable_difference, items_needed
 from pydantic import BaseModel, ConfigDict
 
-from ovbench.metrics.power import achieved_power, detectable_difference, items_needed
 from ovbench.results import Floor, Scores
 
 

@@ -9,11 +9,11 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from ovbench.io.align import Alignment, align
+from ovbench.io.read import read_records
 
 from ovbench.errors import InputError
-from ovbench.io.align import Alignment, align
 from ovbench.io.labels import LabelLists, LabelParser, get_parser, parse_cells
-from ovbench.io.read import read_records
 from ovbench.io.records import Records
 from ovbench.protocols import Protocol
 from ovbench.scoring.options import Options

@@ -31,9 +31,11 @@ def evaluate_wheels(
     gold, predicted = scorer.place(gold_lists), scorer.place(pred_lists)
     g, p, weight, row_of_item = distinct_pairs(prepared.gold_cell, prepared.pred_cell)
     candidates = _candidates(scorer, prepared)
-    counts, relevant = scorer.count(gold, predicted, g, p, candidates)
+    counts, in_candidates = scorer.count(gold, predicted, g, p, candidates)
     gold_weight = np.bincount(g, weights=weight, minlength=len(gold_lists.status))
     pred_weight = np.bincount(p + 1, weights=weight, minlength=len(pred_lists.status) + 1)[1:]
+
+    lengths = np.append(np.diff(pred_lists.offsets), 0)
 
     def describe(item: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
         row = row_of_item[item]
@@ -45,13 +47,14 @@ def evaluate_wheels(
 
     def sample() -> dict[str, list[object]]:
         sides = {"both": counts.both, "gold": counts.gold, "pred": counts.pred}
-        if relevant is not None:
-            sides["relevant"] = relevant
+        if in_candidates is not None:
+            sides["in_candidates"] = in_candidates
+        sides["labels"] = lengths[p]
         return {name: side[row_of_item].tolist() for name, side in sides.items()}
 
     return Evaluation(
         ids=prepared.ids,
-        statistics=scorer.statistics(counts, weight, relevant),
+        statistics=scorer.statistics(counts, weight, in_candidates),
         row_of_item=row_of_item,
         status=item_status(prepared.pred_cell, pred_lists.status),
         left_out=0,
@@ -63,7 +66,7 @@ def evaluate_wheels(
             gold=unknown_labels(gold, gold_weight),
             prediction=unknown_labels(predicted, pred_weight),
         ),
-        wheels=ring_counts(scorer.rings, counts, weight, pred_lists, p),
+        wheels=ring_counts(protocol.rings, counts, weight, lengths[p] > 0),
         floors=lambda: wheel_floors(
             scorer, gold, gold_weight, mean_length(pred_lists, pred_weight), predicted, pred_weight
         ),

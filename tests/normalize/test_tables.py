@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 
 from ovbench.errors import InputError, OvbenchError, UnknownNameError
-from ovbench.normalize import tables as store
 from ovbench.normalize.table_files import read_folder, read_npz, read_tables
 from ovbench.normalize.tables import (
     add_tables,

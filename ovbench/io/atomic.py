@@ -1,0 +1,62 @@
+"""Files that are whole or not there: written beside their name, then renamed."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+from ovbench.errors import InputError, OvbenchError
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write ``text`` as UTF-8 (line ends as they are), whole or not at all.
+
+    Raises
+    ------
+    InputError
+        If the folder is absent or may not be written to, or the path is a folder.
+    OvbenchError
+        If writing fails midway (a full disk); the former file, if any, is left as it was.
+    """
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_bytes(path: str | Path, data: bytes) -> None:
+    """Write ``data``, whole or not at all. Raises as :func:`write_text`."""
+    # A link keeps pointing where it did: the file that it names is the one replaced.
+    target = Path(os.path.realpath(path))
+    if target.is_dir():
+        raise InputError("this is a folder", where=str(path), expected="the name of a file")
+    try:
+        descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:40]}.")
+    except OSError as error:
+        raise InputError(
+            f"cannot write here ({error.strerror})",
+            where=str(path),
+            expected="a folder that exists and can be written to",
+        ) from None
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(_mode(target))
+        Path(temporary).replace(target)
+    except OSError as error:
+        raise OvbenchError(
+            f"{path}: writing failed ({error.strerror}); nothing was changed."
+        ) from None
+    finally:
+        with suppress(FileNotFoundError):
+            Path(temporary).unlink()
+
+
+def _mode(target: Path) -> int:
+    """Permissions of the file that is replaced, or those of a new file under the user's mask."""
+    with suppress(FileNotFoundError):
+        return target.stat().st_mode & 0o777
+    mask = os.umask(0)
+    os.umask(mask)
+    return 0o666 & ~mask

@@ -1,0 +1,104 @@
+"""The ``open+extract`` parser: as ``open``, but known emotion words are looked for in sentences.
+
+Words that are negated do not count: after *not*, *n't*, *no*, *without*, *never*, *neither*, *nor*,
+*rather than*, *instead of*, *lack of*, *no sign of* … up to the end of the clause (punctuation,
+*but*, *however*, *just* …). A comma does not end it where an *or* or *nor* follows in the same
+list: ``no fear, anger or sadness``. *Not only* and *not just* negate nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import ClassVar
+
+from ovbench.io.labels.base import UNPARSABLE, Parsed, PlainForm, Status, words
+from ovbench.io.labels.open import OpenParser
+from ovbench.io.labels.open_text import fold, without_markup
+
+_TOKEN = re.compile(r"\w+(?:['-]\w+)*|[.,;:!?\n()]")
+_NEGATORS = words("not no never without neither nor cannot hardly barely lacks lacking")
+_NEGATING_PAIRS = frozenset(
+    tuple(pair.split())
+    for pair in (
+        "rather than;instead of;lack of;absence of;free of;free from;far from;devoid of;"
+        "anything but"
+    ).split(";")
+)
+_NOT_NEGATING = words("only just merely simply doubt")
+_CLAUSE_ENDS = {"\n"} | words(
+    ". ; : ! ? ( ) but however although though yet instead just because while"
+)
+_MAX_PHRASE = 4
+"""Words in the longest known phrase that is looked for."""
+
+
+@dataclass(frozen=True)
+class ExtractParser:
+    """The open parser with a look into sentences. ``known_words``: lower-case words or phrases."""
+
+    known_words: frozenset[str]
+    name: ClassVar[str] = "open+extract"
+    version: ClassVar[int] = 1
+
+    @property
+    def id(self) -> str:
+        """Name and version, as signatures show them."""
+        return f"{self.name}-{self.version}"
+
+    @property
+    def plain(self) -> PlainForm:
+        """As for ``open``."""
+        return OpenParser().plain
+
+    def parse(self, cell: object) -> Parsed:
+        """Labels and status of a cell."""
+        parsed = OpenParser().parse(cell)
+        if parsed.status is not Status.UNPARSABLE:
+            return parsed
+        if isinstance(cell, tuple) and all(isinstance(item, str) for item in cell):
+            cell = "\n".join(map(str, cell))
+        if not isinstance(cell, str):
+            return UNPARSABLE
+        labels = self._find(_TOKEN.findall(without_markup(fold(cell))))
+        return Parsed(labels, Status.OK) if labels else UNPARSABLE
+
+    def _find(self, tokens: list[str]) -> tuple[str, ...]:
+        """Known words and phrases (the longest first) that are not negated, each once."""
+        negated = _negated(tokens)
+        found: dict[str, None] = {}
+        at = 0
+        while at < len(tokens):
+            for size in range(_MAX_PHRASE, 0, -1):
+                phrase = " ".join(tokens[at : at + size])
+                if phrase in self.known_words and len(tokens) - at >= size:
+                    if not negated[at]:
+                        found[phrase] = None
+                    break
+            else:
+                size = 1
+            at += size
+        return tuple(found)
+
+
+def _negated(tokens: list[str]) -> list[bool]:
+    """For each token, whether a negation reaches it."""
+    result, active = [], False
+    for at, word in enumerate(tokens):
+        following = tokens[at + 1] if at + 1 < len(tokens) else ""
+        if word in _CLAUSE_ENDS or (word == "," and not _list_goes_on(tokens, at)):
+            active = False
+        result.append(active)
+        if word in _NEGATORS or word.endswith("n't") or (word, following) in _NEGATING_PAIRS:
+            active = following not in _NOT_NEGATING
+    return result
+
+
+def _list_goes_on(tokens: list[str], comma: int) -> bool:
+    """Whether the comma stands in a list that ends in *or* or *nor*: its parts are single words."""
+    at = comma
+    while at + 2 < len(tokens) and tokens[at] == ",":
+        if tokens[at + 1] in ("or", "nor") or tokens[at + 2] in ("or", "nor"):
+            return True
+        at += 2
+    return False

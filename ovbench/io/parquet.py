@@ -1,0 +1,282 @@
+"""Parquet files, through Polars (the extra ``parquet``), a column at a time.
+
+A million rows are read, and their label lists split, without a Python step per row: text is split
+at the parser's separator, each distinct piece is worked out once, and only cells that are not
+*plain* (:class:`~ovbench.io.labels.base.PlainForm`) go through the parser one by one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ovbench.errors import InputError, MissingExtraError
+from ovbench.io.columns import Columns, Wanted, choose_columns
+from ovbench.io.labels.base import LabelParser, PlainForm, Status
+from ovbench.io.labels.lists import LabelLists, parse_cells
+from ovbench.io.records import Cell, Records, RecordsBuilder, check_text, to_cell
+
+if TYPE_CHECKING:
+    import polars as pl
+
+_SAMPLE = 10_000
+_MOSTLY_DISTINCT = 0.8
+_FEW_CELLS = 50_000
+_DROPPED, _ODD = -1, -2
+
+
+def read_parquet(paths: Sequence[Path], source: str, wanted: Wanted) -> Records:
+    """Ids and cells of one Parquet file, or of the parts of one table in their order.
+
+    Label columns may be text, lists of text, or numbers; ids text or whole numbers.
+
+    Raises
+    ------
+    MissingExtraError
+        If Polars is not installed.
+    InputError
+        If a file cannot be read, a column is missing or of another kind, or an id is missing.
+    """
+    try:
+        import polars as pl
+    except ImportError:
+        raise MissingExtraError("reading Parquet", "parquet") from None
+    if wanted.split is not None:
+        raise InputError(
+            f"the file has no splits, so none is called {wanted.split!r}",
+            where=source,
+            mend="leave out --split",
+        )
+    try:
+        header = list(pl.read_parquet_schema(paths[0]))
+        columns = choose_columns(header, wanted, source)
+        chosen = list(dict.fromkeys([columns.id, columns.label, *columns.extra.values()]))
+        table = pl.concat([pl.read_parquet(path, columns=chosen) for path in paths])
+    except (pl.exceptions.PolarsError, OSError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise InputError(
+            f"cannot be read ({reason})", where=source, expected="an intact Parquet file"
+        ) from None
+    if not len(table):
+        raise InputError("there are no rows", where=source, expected="an id and labels per row")
+    return _records(table, columns, source)
+
+
+def _records(table: pl.DataFrame, columns: Columns, source: str) -> Records:
+    import polars as pl
+
+    ids = _ids(table[columns.id], source)
+    extra = {
+        asked: _text(table[column], source).fill_null("").to_list()
+        for asked, column in columns.extra.items()
+    }
+    labels = table[columns.label]
+    if isinstance(labels.dtype, (pl.Categorical, pl.Enum)):
+        labels = labels.cast(pl.String)
+    if labels.dtype not in (pl.String, pl.List(pl.String)):
+        builder = RecordsBuilder()
+        for row, (name, value) in enumerate(zip(ids, labels.to_list(), strict=True), 1):
+            builder.add(name, to_cell(value, f"{source}, row {row}"), row)
+        records = builder.build(source, columns.id, columns.label)
+        codes, cells = records.codes, records.cells
+    elif labels.dtype == pl.String and not _mostly_distinct(labels):
+        codes, labels = intern(labels)
+        cells = labels.to_list() if len(labels) <= _FEW_CELLS else SeriesCells(labels)
+    else:
+        codes, cells = np.arange(len(labels), dtype=np.int64), SeriesCells(labels)
+    rows = range(1, len(ids) + 1)
+    return Records(source, ids, codes, cells, extra, columns.id, columns.label, rows)
+
+
+def _ids(column: pl.Series, source: str) -> list[str]:
+    if column.dtype.is_float() or column.dtype.is_nested():
+        raise InputError(
+            f"the ids (column {column.name!r}) are of type {column.dtype}",
+            where=source,
+            expected="text or whole numbers",
+        )
+    column = _text(column, source)
+    bad = (column.is_null() | (column == "")).arg_max()
+    if bad is not None and not column[bad]:
+        raise InputError("the id is missing", where=f"{source}, row {bad + 1}", expected="an id")
+    ids: list[str] = column.to_list()
+    check_text(ids, source)
+    return ids
+
+
+def _text(column: pl.Series, source: str) -> pl.Series:
+    import polars as pl
+
+    if column.dtype == pl.String:
+        return column
+    try:
+        return column.cast(pl.String)
+    except pl.exceptions.PolarsError:
+        raise InputError(
+            f"column {column.name!r} is of type {column.dtype}", where=source, expected="text"
+        ) from None
+
+
+def _mostly_distinct(cells: pl.Series) -> bool:
+    """Whether looking for repeated cells would cost more than it saves, from the first rows."""
+    if len(cells) <= _FEW_CELLS:
+        return False
+    return cells.head(_SAMPLE).n_unique() > _MOSTLY_DISTINCT * _SAMPLE
+
+
+def intern(values: pl.Series) -> tuple[NDArray[np.int64], pl.Series]:
+    """Codes of text values in the order in which they first occur, and the distinct values.
+
+    Codes have shape (values,), dtype int64. A null is a value like any other.
+    """
+    import polars as pl
+
+    # Physical codes of a Categorical are arbitrary but equal where the text is.
+    physical = values.cast(pl.Categorical).to_physical()
+    top = physical.max()
+    null = 0 if top is None else int(top) + 1  # type: ignore[arg-type]
+    codes = physical.fill_null(null).to_numpy().astype(np.int64)
+    codes, first = first_seen(codes, null + 1)
+    return codes, values.gather(first)
+
+
+def first_seen(codes: NDArray[np.int64], size: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """``codes`` (each < ``size``) renumbered by first occurrence, and where each first occurs."""
+    first = np.full(size, len(codes), dtype=np.int64)
+    # Of several assignments to one place the last stands, so going backwards leaves the first.
+    first[codes[::-1]] = np.arange(len(codes) - 1, -1, -1)
+    order = np.argsort(first, kind="stable")
+    used = int((first < len(codes)).sum())
+    renumbered = np.empty(size, dtype=np.int64)
+    renumbered[order] = np.arange(size)
+    return renumbered[codes], first[order[:used]]
+
+
+class SeriesCells(Sequence[Cell]):
+    """The cells of a column of text or of lists of text, turned into Python values when asked."""
+
+    def __init__(self, series: pl.Series) -> None:
+        self._series = series
+
+    def __len__(self) -> int:
+        return len(self._series)
+
+    @overload
+    def __getitem__(self, index: int) -> Cell: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Cell]: ...
+    def __getitem__(self, index: int | slice) -> Cell | list[Cell]:
+        if isinstance(index, slice):
+            return [_as_cell(value) for value in self._series[index].to_list()]
+        return _as_cell(self._series.slice(range(len(self))[index], 1).to_list()[0])
+
+    def __iter__(self) -> Iterator[Cell]:
+        for part in self._series.to_frame().iter_slices(_FEW_CELLS):
+            yield from map(_as_cell, part.to_series().to_list())
+
+    def label_lists(self, parser: LabelParser) -> LabelLists:
+        """See :func:`~ovbench.io.labels.parse_cells`; the same result, a column at a time."""
+        if parser.plain is None:
+            return parse_cells(list(self), parser)
+        return _ColumnParse(self._series, parser.plain).finish(parser)
+
+
+def _as_cell(value: object) -> Cell:
+    return tuple(value) if isinstance(value, list) else value  # type: ignore[return-value]
+
+
+class _ColumnParse:
+    """Label lists of a column: all its plain cells first, then the others one by one."""
+
+    def __init__(self, series: pl.Series, plain: PlainForm) -> None:
+        self._series = series
+        self._code_of: dict[str, int] = {}
+        pieces, counts = _pieces(series, plain.separator)
+        starts = np.concatenate([[0], np.cumsum(counts)])
+        labels = self._piece_labels(pieces, starts, plain)
+        kept = labels >= 0
+        self._cell = np.repeat(np.arange(len(series)), counts)
+        found = np.bincount(self._cell[kept], minlength=len(series))
+        self._odd = found == 0
+        self._odd[self._cell[labels == _ODD]] = True
+        self._labels, self._cell = labels[kept], self._cell[kept]
+        if plain.unique:
+            self._odd |= _repeating(self._labels, self._cell, len(series))
+        good = ~self._odd[self._cell]
+        self._labels, self._found = self._labels[good], np.where(self._odd, 0, found)
+
+    def _piece_labels(
+        self, pieces: pl.Series, starts: NDArray[np.int64], plain: PlainForm
+    ) -> NDArray[np.int32]:
+        """The label of each piece, ``_DROPPED`` or ``_ODD``; each distinct piece is read once."""
+        if not len(pieces):
+            return np.empty(0, dtype=np.int32)
+        codes, distinct = intern(pieces)
+        lists = self._series.dtype.is_nested()
+        key = codes * 4
+        if not lists:
+            key[starts[:-1]] += 1
+            key[starts[1:] - 1] += 2
+        table = np.full(len(distinct) * 4, _DROPPED, dtype=np.int32)
+        present = np.zeros(len(table), dtype=bool)
+        present[key] = True
+        raws: list[str | None] = distinct.to_list()
+        for place in np.flatnonzero(present).tolist():
+            raw = raws[place // 4]
+            if raw is None:
+                table[place] = _ODD
+                continue
+            label = plain.item(raw) if lists else plain.piece(raw, bool(place & 1), bool(place & 2))
+            table[place] = _ODD if label is None else self._code(label) if label else _DROPPED
+        return table[key]
+
+    def _code(self, label: str) -> int:
+        return self._code_of.setdefault(label, len(self._code_of))
+
+    def finish(self, parser: LabelParser) -> LabelLists:
+        """Parse the cells that are not plain and put all lists together in the rows' order."""
+        status = np.full(len(self._series), Status.OK, dtype=np.uint8)
+        counts = self._found
+        odd = np.flatnonzero(self._odd)
+        odd_labels: list[int] = []
+        known: dict[Cell, tuple[list[int], Status]] = {}
+        for row, cell in zip(odd.tolist(), SeriesCells(self._series.gather(odd)), strict=True):
+            if cell not in known:
+                labels, outcome = parser.parse(cell)
+                known[cell] = [self._code(label) for label in labels], outcome
+            codes, outcome = known[cell]
+            odd_labels += codes
+            counts[row], status[row] = len(codes), outcome
+        offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        merged = np.empty(int(offsets[-1]), dtype=np.int64)
+        from_odd = np.repeat(self._odd, counts)
+        merged[from_odd] = odd_labels
+        merged[~from_odd] = self._labels
+        codes, first = first_seen(merged, len(self._code_of))
+        names = list(self._code_of)
+        vocabulary = [names[code] for code in merged[first].tolist()]
+        return LabelLists(vocabulary, codes.astype(np.int32), offsets, status)
+
+
+def _pieces(series: pl.Series, separator: str) -> tuple[pl.Series, NDArray[np.int64]]:
+    """What stands between separators (the items, of lists), and how many there are per cell."""
+    if series.dtype.is_nested():
+        counts = series.list.len().fill_null(0)
+        lists = series.filter(counts > 0)
+    else:
+        lists = series.fill_null("").str.split(separator)
+        counts = lists.list.len()
+    return lists.explode(), counts.to_numpy().astype(np.int64)
+
+
+def _repeating(labels: NDArray[np.int32], cell: NDArray[np.int64], cells: int) -> NDArray[np.bool_]:
+    """Shape (cells,): whether a label comes twice in the cell."""
+    size = int(labels.max(initial=0)) + 1
+    pairs = np.sort(cell * size + labels)
+    result = np.zeros(cells, dtype=bool)
+    result[pairs[1:][pairs[1:] == pairs[:-1]] // size] = True
+    return result

@@ -1,0 +1,123 @@
+"""Text files of any packing: plain, gzip or zstd; from disk or standard input; UTF-8 checked."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import sys
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import pairwise
+from pathlib import Path
+from typing import cast
+
+from ovbench.errors import InputError
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+GZIP_MAGIC, ZSTD_MAGIC = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+PACKED_SUFFIXES = (".gz", ".zst", ".zstd")
+_BOM = b"\xef\xbb\xbf"
+_HEAD = 1 << 16
+
+
+@contextmanager
+def open_stream(path: Path | None, where: str) -> Iterator[io.BufferedReader]:
+    """The bytes of a file (None: standard input), unpacked if they are gzip or zstd.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be opened or its packing is damaged, also later, while it is read.
+    """
+    try:
+        with _raw(path) as raw:
+            head = raw.peek(4)
+            if head.startswith(GZIP_MAGIC):
+                yield _buffered(gzip.GzipFile(fileobj=raw))
+            elif head.startswith(ZSTD_MAGIC):
+                yield _buffered(zstd.ZstdFile(raw))
+            else:
+                yield raw
+    except (EOFError, zlib.error, gzip.BadGzipFile, zstd.ZstdError) as error:
+        raise InputError(
+            f"the compressed data is damaged or cut short ({error})",
+            where=where,
+            expected="an intact gzip or zstd file",
+        ) from None
+    except OSError as error:
+        raise InputError(f"cannot be read ({error.strerror or error})", where=where) from None
+
+
+def _raw(path: Path | None) -> io.BufferedReader:
+    if path is None:
+        return _buffered(io.BytesIO(sys.stdin.buffer.read()))
+    return _buffered(io.FileIO(path))
+
+
+def _buffered(raw: object) -> io.BufferedReader:
+    """A reader that can be peeked into. Decompressors are raw streams in all but their type."""
+    return io.BufferedReader(cast("io.RawIOBase", raw), _HEAD)
+
+
+def head_of(stream: io.BufferedReader) -> bytes:
+    """The first bytes (up to 64 KiB) without consuming them, without a byte order mark."""
+    return stream.peek(_HEAD).removeprefix(_BOM)
+
+
+def lines(stream: io.BufferedReader, where: str) -> Iterator[str]:
+    r"""The lines of a UTF-8 text, each with its ``\n``, without a byte order mark.
+
+    Raises
+    ------
+    InputError
+        At the first byte that is not UTF-8, with its line and place, and the encoding to try.
+    """
+    for number, raw in enumerate(stream, 1):
+        line = raw.removeprefix(_BOM) if number == 1 else raw
+        try:
+            yield line.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise _not_utf8(line, error, f"{where}, line {number}") from None
+
+
+def whole_text(stream: io.BufferedReader, where: str) -> str:
+    """All of a UTF-8 text; raises as :func:`lines`."""
+    data = stream.read().removeprefix(_BOM)
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        start = data.rfind(b"\n", 0, error.start) + 1
+        error.start -= start
+        line = data.count(b"\n", 0, start) + 1
+        raise _not_utf8(data[start:], error, f"{where}, line {line}") from None
+
+
+def _not_utf8(line: bytes, error: UnicodeDecodeError, where: str) -> InputError:
+    encoding = _guess(line[:_HEAD])
+    return InputError(
+        f"byte 0x{line[error.start]:02x} at position {error.start + 1} of the line is not UTF-8",
+        where=where,
+        expected="UTF-8 text",
+        mend=f"convert the file to UTF-8; it may be {encoding}: iconv -f {encoding} -t UTF-8",
+    )
+
+
+def _guess(line: bytes) -> str:
+    if line.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\x00" in line:
+        return "UTF-16"
+    try:
+        text = line.decode("gb18030")
+    except UnicodeDecodeError:
+        return "WINDOWS-1252"
+    # Western text in a Chinese reading gives lone ideographs between letters.
+    wide = sum("\u4e00" <= c <= "\u9fff" for c in text)
+    pairs = sum(
+        "\u4e00" <= a <= "\u9fff" and "\u4e00" <= b <= "\u9fff"
+        for a, b in pairwise(text)
+    )
+    return "GB18030" if pairs * 2 >= wide > 0 else "WINDOWS-1252"

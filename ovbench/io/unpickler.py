@@ -1,0 +1,238 @@
+"""Pickled NumPy arrays read without running anything that the file names.
+
+A pickle is a program: its ``REDUCE`` calls whatever the file names. Here nothing that the file can
+name is real. The handful of NumPy names that a pickled array needs are answered with inert
+stand-ins of our own, which only write down what they were given; any other name is refused before
+it is looked up. What was written down is then turned into plain Python values, so that not even
+NumPy's own ``__setstate__`` (which trusts the flags in the file) sees the data.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import pickle
+from typing import NoReturn
+
+import numpy as np
+
+from ovbench.errors import InputError
+
+MAX_VALUES = 50_000_000
+"""How many values a pickle may hold; guards against lists that repeat themselves exponentially."""
+MAX_DEPTH = 50
+"""How deep its lists and dicts may be nested; guards against lists that contain themselves."""
+
+_NUMPY_MODULES = ("numpy", "numpy.core.multiarray", "numpy._core.multiarray")
+
+
+class _Refused(Exception):
+    """The pickle asks for something that data does not need."""
+
+
+class _Dtype:
+    """Stand-in for ``numpy.dtype``: type code and byte order."""
+
+    __slots__ = ("code", "order")
+
+    def __init__(self, code: str) -> None:
+        self.code, self.order = code.lstrip("<>=|"), code[:1] if code[:1] in "<>" else "<"
+
+    def __setstate__(self, state: object) -> None:
+        if not (isinstance(state, tuple) and len(state) >= 2 and state[1] in ("<", ">", "|", "=")):
+            raise _Refused("a dtype with an unusual state")
+        if len(state) > 4 and (state[2] is not None or state[3] is not None):
+            raise _Refused("a structured dtype")
+        self.order = state[1]
+
+    def real(self) -> np.dtype[np.generic]:
+        """The dtype, if it is one of numbers or text."""
+        kind, size = self.code[:1], self.code[1:]
+        if kind not in tuple("biufUS") or not size.isdecimal() or int(size) > 2**31:
+            raise _Refused(f"an array of dtype {self.code!r}")
+        order = "<" if self.order in "=|" else self.order
+        try:
+            return np.dtype(f"{order}{kind}{int(size)}")
+        except TypeError:
+            raise _Refused(f"an array of dtype {self.code!r}") from None
+
+
+class _Array:
+    """Stand-in for ``numpy.ndarray``: the state that the pickle gave it."""
+
+    __slots__ = ("dtype", "items", "shape")
+
+    def __init__(self) -> None:
+        self.shape: tuple[int, ...] = (0,)
+        self.dtype = _Dtype("O8")
+        self.items: bytes | list[object] = []
+
+    def __setstate__(self, state: object) -> None:
+        match state:
+            case (int(), tuple() as shape, _Dtype() as dtype, bool() | int() as fortran, items):
+                pass
+            case _:
+                raise _Refused("an array with an unusual state")
+        if fortran and len(shape) > 1:
+            raise _Refused("an array in Fortran order")
+        if not all(type(n) is int for n in shape) or not sensible_shape(shape):
+            raise _Refused(f"an array of shape {shape!r}")
+        if not isinstance(items, list if dtype.code[:1] == "O" else bytes):
+            raise _Refused("an array with an unusual state")
+        self.shape, self.dtype, self.items = shape, dtype, items
+
+    def values(self) -> object:
+        """The array as nested lists, or the one value of a 0-d array (not yet plain)."""
+        if isinstance(self.items, bytes):
+            return _decode(self.items, self.dtype.real(), self.shape)
+        if len(self.items) != math.prod(self.shape):
+            raise _Refused(f"{len(self.items)} items in an array of shape {self.shape}")
+        items: list[object] = self.items
+        for size in reversed(self.shape[1:]):
+            rows = len(items) // size if size else 0
+            items = [items[i * size : (i + 1) * size] for i in range(rows)]
+        return items if self.shape else items[0]
+
+
+def sensible_shape(shape: tuple[int, ...]) -> bool:
+    """Whether nested lists of this shape can be built: items without bytes have no other limit."""
+    return all(n >= 0 for n in shape) and math.prod(max(n, 1) for n in shape) <= MAX_VALUES
+
+
+def _decode(data: bytes, dtype: np.dtype[np.generic], shape: tuple[int, ...]) -> object:
+    if len(data) != math.prod(shape) * dtype.itemsize:
+        raise _Refused(f"{len(data)} bytes in an array of shape {shape} and dtype {dtype}")
+    return np.ndarray(shape, dtype, data).tolist()
+
+
+class _Callable:
+    """A function that a pickle may call: ours, whatever the pickle thinks it is."""
+
+    __slots__ = ()
+
+    def __setstate__(self, state: object) -> NoReturn:
+        raise _Refused("a state for a function")
+
+
+class _NdarrayType(_Callable):
+    """Stand-in for the class ``numpy.ndarray``, of use only as an argument of _reconstruct."""
+
+
+class _MakeDtype(_Callable):
+    def __call__(self, code: object, *_flags: object) -> _Dtype:
+        if not isinstance(code, str):
+            raise _Refused("a dtype that is not a type code")
+        return _Dtype(code)
+
+
+class _Reconstruct(_Callable):
+    def __call__(self, kind: object, *_state: object) -> _Array:
+        if not isinstance(kind, _NdarrayType):
+            raise _Refused("an array of a class of its own")
+        return _Array()
+
+
+class _MakeScalar(_Callable):
+    def __call__(self, dtype: object, data: object = b"") -> object:
+        if not (isinstance(dtype, _Dtype) and isinstance(data, bytes)):
+            raise _Refused("a scalar with unusual arguments")
+        return _decode(data, dtype.real(), ())
+
+
+class _Latin1(_Callable):
+    """``_codecs.encode(text, 'latin1')``: how protocol 2 writes bytes. No codec is looked up."""
+
+    def __call__(self, text: object, encoding: object = None) -> bytes:
+        if not (isinstance(text, str) and encoding in ("latin1", "latin-1")):
+            raise _Refused("a codec other than latin1")
+        return text.encode("latin-1")
+
+
+_ALLOWED: dict[tuple[str, str], _Callable] = {
+    ("_codecs", "encode"): _Latin1(),
+    ("numpy", "ndarray"): _NdarrayType(),
+    ("numpy", "dtype"): _MakeDtype(),
+}
+for _module in _NUMPY_MODULES[1:]:
+    _ALLOWED[_module, "_reconstruct"] = _Reconstruct()
+    _ALLOWED[_module, "scalar"] = _MakeScalar()
+
+
+class _Unpickler(pickle.Unpickler):
+    """Answers the names that arrays need with stand-ins and refuses all others."""
+
+    def find_class(self, module: str, name: str) -> object:
+        try:
+            return _ALLOWED[module, name]
+        except KeyError:
+            raise _Refused(f"the class or function {module}.{name}") from None
+
+    def persistent_load(self, pid: object) -> NoReturn:
+        raise _Refused("an object kept elsewhere (a persistent id)")
+
+
+def loads(data: bytes, where: str) -> object:
+    """The value in a pickle of NumPy arrays, dicts, lists, tuples, text, bytes and numbers.
+
+    Arrays come back as nested lists (0-d arrays as their one value), NumPy scalars as Python
+    numbers or text.
+
+    Raises
+    ------
+    InputError
+        If the pickle asks for anything else (named in the message; nothing of it was run), is
+        damaged, or holds more than ``MAX_VALUES`` values.
+    """
+    try:
+        value = _Unpickler(io.BytesIO(data)).load()
+        return _Plain().convert(value)
+    except _Refused as refused:
+        raise InputError(
+            f"the pickled data asks for {refused}, which is refused; nothing of it was run",
+            where=where,
+            expected="only NumPy arrays, dicts, lists, tuples, text, bytes and numbers",
+            mend="get the file from a source you trust, or have it saved as CSV or JSON",
+        ) from None
+    except (
+        ArithmeticError,
+        AttributeError,
+        EOFError,
+        LookupError,
+        MemoryError,
+        RecursionError,
+        TypeError,
+        ValueError,
+        pickle.UnpicklingError,
+    ) as error:
+        raise InputError(
+            f"the pickled data is damaged ({type(error).__name__}: {error})",
+            where=where,
+            expected="an array written by numpy.save or numpy.savez",
+        ) from None
+
+
+class _Plain:
+    """Turns what the unpickler built into plain Python values, counting them."""
+
+    def __init__(self) -> None:
+        self._left = MAX_VALUES
+
+    def convert(self, value: object, depth: int = 0) -> object:
+        self._left -= 1
+        if self._left < 0:
+            raise _Refused(f"more than {MAX_VALUES} values")
+        if depth > MAX_DEPTH:
+            raise _Refused(f"lists or dicts nested more than {MAX_DEPTH} deep")
+        match value:
+            case None | bool() | int() | float() | str() | bytes():
+                return value
+            case _Array():
+                return self.convert(value.values(), depth + 1)
+            case list() | tuple():
+                return type(value)([self.convert(item, depth + 1) for item in value])
+            case dict():
+                return {
+                    self.convert(k, depth + 1): self.convert(v, depth + 1) for k, v in value.items()
+                }
+            case _:
+                raise _Refused(f"a value of type {type(value).__name__.lstrip('_').lower()}")

@@ -1,0 +1,88 @@
+r"""WF: precision, recall and F1 of sets of emotion-wheel clusters.
+
+On one ring, over the n items whose gold set G is not empty, with P the predicted set:
+
+.. math::
+    \bar P = \frac1n \sum_i \frac{|G_i \cap P_i|}{|P_i|}, \qquad
+    \bar R = \frac1n \sum_i \frac{|G_i \cap P_i|}{|G_i|}, \qquad
+    F = \frac{2 \bar P \bar R}{\bar P + \bar R}
+
+In words: precision and recall are averaged over items first, and F is taken of the two averages
+(it is not the mean of the items' F). The score is the unweighted mean over rings, so the mean F is
+not the harmonic mean of the mean P and the mean R. Source: AffectGPT, ``wheel.py``,
+``calculate_openset_overlap_rate`` and ``wheel_metric_calculation``.
+
+Example, one ring: G = {happy, sad}, P = {happy}: precision 1, recall 1/2. G = {mad},
+P = {mad, sad, scared}: precision 1/3, recall 1. P̄ = 2/3, R̄ = 3/4, F = 2 · (1/2) / (17/12) = 12/17.
+
+Edge cases: a gold set without clusters is not counted, so n differs between rings. An empty
+prediction has precision 0 and recall 0. Unknown labels are in no set and cost nothing here. Where
+P̄ + R̄ = 0 the official scorers of 2025 give NaN on that ring and so in the mean (``zero="nan"``),
+that of 2026 gives 0 (``zero="zero"``); where no item is counted, likewise for P, R and F.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ovbench.metrics.bits import SetCounts
+from ovbench.metrics.rings import Counts, RingMetric, averaged, check_rings
+from ovbench.metrics.statistics import SCALE, Scores, Statistics, ratio, scaled_ratio
+
+Zero = Literal["nan", "zero"]
+
+
+def metric(
+    rings: Sequence[str], *, zero: Zero, headline: Sequence[str] | None = None
+) -> RingMetric:
+    """The metric on ``rings``, averaged over those in ``headline`` (default: all).
+
+    Scores: ``f1``, ``precision``, ``recall`` over the headline rings; each with ``_level1`` and so
+    on over one level; each with ``@ring``. MER2025's mean of S1 and S2 is the mean over the five
+    rings of each level; OV-MER's M-avg is the mean over its twelve rings.
+    """
+    check_rings(rings, headline)
+    finish = partial(_finish, rings=tuple(rings), zero=zero, headline=headline)
+    return RingMetric(tuple(rings), 3, _columns, finish)
+
+
+def statistics(
+    counts: SetCounts,
+    weight: NDArray[np.int64],
+    rings: Sequence[str],
+    *,
+    zero: Zero,
+    headline: Sequence[str] | None = None,
+    counted: NDArray[np.bool_] | None = None,
+) -> Statistics:
+    """Statistics of :func:`metric`: per ring whether counted, precision, recall."""
+    return metric(rings, zero=zero, headline=headline).statistics(counts, weight, counted)
+
+
+def _columns(both: Counts, gold: Counts, pred: Counts) -> tuple[NDArray[np.integer], ...]:
+    counted = (gold > 0).astype(np.int64)
+    return counted, scaled_ratio(both, pred), scaled_ratio(both, gold)
+
+
+def _finish(
+    sums: NDArray[np.float64],
+    *,
+    rings: tuple[str, ...],
+    zero: Zero,
+    headline: Sequence[str] | None,
+) -> Scores:
+    empty = np.nan if zero == "nan" else 0.0
+    by_ring: dict[str, list[NDArray[np.float64]]] = {"f1": [], "precision": [], "recall": []}
+    for ring in range(len(rings)):
+        n = sums[..., 3 * ring] * SCALE
+        precision = ratio(sums[..., 3 * ring + 1], n, empty)
+        recall = ratio(sums[..., 3 * ring + 2], n, empty)
+        by_ring["f1"].append(ratio(2 * precision * recall, precision + recall, empty))
+        by_ring["precision"].append(precision)
+        by_ring["recall"].append(recall)
+    return averaged(by_ring, rings, headline)

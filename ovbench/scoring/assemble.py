@@ -1,0 +1,246 @@
+"""From an evaluation to a result: scores, intervals, counts, floors, groups, errors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ovbench import __version__
+from ovbench.io.labels import Status
+from ovbench.metrics.intervals import Bootstrap, bootstrap
+from ovbench.metrics.power import detectable_difference
+from ovbench.protocols import Protocol, signature
+from ovbench.results import (
+    Comparison,
+    Counts,
+    ErrorItem,
+    Group,
+    Interval,
+    IntervalMethod,
+    Result,
+)
+from ovbench.scoring.evaluation import Evaluation, split_scores
+from ovbench.scoring.options import Options
+from ovbench.scoring.prepare import Prepared
+
+FEW_ITEMS = 20
+"""Groups with fewer items are marked: their intervals are too short to be trusted."""
+_SHOWN_IDS = 10
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where the items of a result came from: names of the files, and what became of the ids."""
+
+    predictions: str
+    gold: str
+    counts: Counts
+    """Of the ids only; what became of the predictions is counted by :func:`assemble`."""
+
+    @classmethod
+    def of(cls, prepared: Prepared) -> Origin:
+        """The origin of aligned files."""
+        found = prepared.alignment
+        counts = Counts(
+            gold=len(found.gold_rows),
+            missing=len(found.missing),
+            extra=len(found.extra),
+            duplicates=len(found.duplicates),
+            missing_ids=tuple(found.missing[:_SHOWN_IDS]),
+            extra_ids=tuple(found.extra[:_SHOWN_IDS]),
+            duplicate_ids=tuple(found.duplicates[:_SHOWN_IDS]),
+        )
+        return cls(prepared.predictions.source, prepared.gold.source, counts)
+
+
+def assemble(
+    evaluation: Evaluation,
+    protocol: Protocol,
+    options: Options,
+    origin: Origin,
+    comparisons: tuple[Comparison, ...] = (),
+) -> Result:
+    """The whole result of one system."""
+    flat = evaluation.statistics.scores()
+    scores, by_wheel = split_scores(flat)
+    units = cluster_codes(evaluation, options)
+    draws = None
+    if options.draws:
+        draws = run_bootstrap(evaluation, options, units)
+    intervals, intervals_by_wheel = split_intervals(draws, flat)
+    floors = evaluation.floors() if options.floors and evaluation.floors else {}
+    return Result(
+        ovbench_version=__version__,
+        protocol=protocol.id,
+        signature=signature(protocol, signature_choices(evaluation)),
+        predictions=origin.predictions,
+        gold=origin.gold,
+        headline=protocol.headline,
+        scores=scores,
+        by_wheel=by_wheel,
+        intervals=intervals,
+        intervals_by_wheel=intervals_by_wheel,
+        interval_method=_method(options, evaluation, units) if draws else None,
+        counts=_counts(evaluation, origin),
+        wheels=evaluation.wheels,
+        labels=evaluation.labels,
+        by_class=evaluation.by_class(flat) if evaluation.by_class else {},
+        confusion=evaluation.confusion,
+        floors={name: split_scores(values)[0] for name, (_, values) in floors.items()},
+        floor_notes={name: note for name, (note, _) in floors.items()},
+        detectable_difference=_detectable(draws, protocol.headline),
+        comparisons=comparisons,
+        groups=_groups(evaluation, options, protocol) if options.by else {},
+        errors=_errors(evaluation, options.errors),
+        warnings=_warnings(evaluation, origin, options),
+    )
+
+
+def signature_choices(evaluation: Evaluation) -> dict[str, object]:
+    """What changes a score beside the protocol's own fields."""
+    return {
+        **evaluation.choices,
+        "n": len(evaluation.ids),
+    }
+
+
+def cluster_codes(evaluation: Evaluation, options: Options) -> NDArray[np.int64] | None:
+    """Shape (items,): the cluster of each item under ``--cluster-by``, or None for items."""
+    if options.cluster_by is None:
+        return None
+    column = evaluation.columns[options.cluster_by]
+    return np.unique(column, return_inverse=True)[1].astype(np.int64)
+
+
+def run_bootstrap(
+    evaluation: Evaluation, options: Options, units: NDArray[np.int64] | None
+) -> Bootstrap:
+    """The bootstrap over items (identical ones drawn together) or over clusters of items."""
+    given = {"draws": options.draws, "seed": options.seed, "confidence": options.confidence}
+    if units is None:
+        return bootstrap(evaluation.statistics, **given)
+    return bootstrap(evaluation.item_statistics(), clusters=units, **given)
+
+
+def split_intervals(
+    draws: Bootstrap | None, flat: dict[str, float]
+) -> tuple[dict[str, Interval], dict[str, dict[str, dict[str, Interval]]]]:
+    """Intervals by score name, and by wheel, level and score name."""
+    overall: dict[str, Interval] = {}
+    wheels: dict[str, dict[str, dict[str, Interval]]] = {}
+    for key in flat if draws else ():
+        assert draws is not None
+        found = draws.interval(key)
+        number = Interval(
+            low=_number(found.low), high=_number(found.high), undefined=found.undefined
+        )
+        name, _, ring = key.partition("@")
+        if not ring:
+            overall[name] = number
+        elif "/" in ring:
+            wheel, _, level = ring.partition("/")
+            wheels.setdefault(wheel, {}).setdefault(level, {})[name] = number
+    return overall, wheels
+
+
+def _number(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
+
+
+def _method(
+    options: Options, evaluation: Evaluation, units: NDArray[np.int64] | None
+) -> IntervalMethod:
+    return IntervalMethod(
+        confidence=options.confidence,
+        draws=options.draws,
+        seed=options.seed,
+        unit=options.cluster_by or "item",
+        units=len(evaluation.ids) if units is None else int(units.max(initial=-1)) + 1,
+    )
+
+
+def _detectable(draws: Bootstrap | None, headline: str) -> float | None:
+    """To an unrelated system of the same spread: the two errors add up."""
+    if draws is None:
+        return None
+    error = draws.standard_error(headline)
+    return None if np.isnan(error) else detectable_difference(float(np.sqrt(2)) * error)
+
+
+def _counts(evaluation: Evaluation, origin: Origin) -> Counts:
+    found = np.bincount(evaluation.status, minlength=len(Status))
+    return origin.counts.model_copy(
+        update={
+            "scored": len(evaluation.ids),
+            "empty": int(found[Status.EMPTY]),
+            "unparsable": int(found[Status.UNPARSABLE]),
+            "out_of_set": int(found[Status.OUT_OF_SET]),
+            "left_out": evaluation.left_out,
+        }
+    )
+
+
+def _groups(
+    evaluation: Evaluation, options: Options, protocol: Protocol
+) -> dict[str, Group]:
+    assert options.by is not None
+    column = evaluation.columns[options.by]
+    groups: dict[str, Group] = {}
+    for name in sorted(set(column.tolist())):
+        members = column == name
+        statistics = evaluation.subset(members)
+        flat = statistics.scores()
+        draws = None
+        if options.draws:
+            draws = bootstrap(
+                statistics, draws=options.draws, seed=options.seed, confidence=options.confidence
+            )
+        items = int(members.sum())
+        groups[name] = Group(
+            items=items,
+            scores=split_scores(flat)[0],
+            intervals=split_intervals(draws, flat)[0],
+            warning=f"fewer than {FEW_ITEMS} items" if items < FEW_ITEMS else None,
+        )
+    return groups
+
+
+def _errors(evaluation: Evaluation, wanted: int) -> tuple[ErrorItem, ...]:
+    """The items of lowest agreement; ties in the order of the gold."""
+    if not wanted or evaluation.describe is None:
+        return ()
+    own = evaluation.item_scores()
+    ranked = np.argsort(np.where(np.isnan(own), np.inf, own), kind="stable")[:wanted]
+    found = []
+    for item in ranked.tolist():
+        gold, prediction = evaluation.describe(item)
+        trace = evaluation.trace
+        labels = dict.fromkeys([*gold, *prediction])
+        found.append(
+            ErrorItem(
+                id=evaluation.ids[item],
+                score=_number(own[item]),
+                gold=gold,
+                prediction=prediction,
+                status=Status(int(evaluation.status[item])).label,
+                traces={label: trace(label) for label in labels} if trace else {},
+            )
+        )
+    return tuple(found)
+
+
+def _warnings(evaluation: Evaluation, origin: Origin, options: Options) -> tuple[str, ...]:
+    found = []
+    if len(evaluation.ids) < FEW_ITEMS:
+        found.append(f"only {len(evaluation.ids)} items: the intervals cannot be trusted")
+    unread = int((evaluation.status == Status.UNPARSABLE).sum())
+    if unread:
+        hint = "" if options.extract else "; --extract looks for emotion words in sentences"
+        found.append(f"{unread} predictions are no label list and score as empty{hint}")
+    if origin.counts.missing and evaluation.choices.get("missing") == "skip":
+        found.append(f"{origin.counts.missing} items without a prediction are left out of the score")
+    return tuple(found)
+
+
