@@ -138,7 +138,8 @@ class Comparison(_Frozen):
     """Two-sided paired permutation test."""
     p_holm: float | None
     """Corrected for the number of comparisons (Holm)."""
-    permutations: int
+    draws: int
+    """Draws of the bootstrap, and of the permutation test."""
     items: int
     """Items that both systems are scored on."""
     detectable: float | None

@@ -49,8 +49,8 @@ def power(
     """
     from ovbench.cli.console import show, write_json
     from ovbench.report.cards import power_section
-    from ovbench.scoring import Options
-    from ovbench.scoring.planning import plan, standard_error_of
+    from ovbench.scoring import Options, difference_error
+    from ovbench.scoring.planning import plan
 
     if error is None:
         if not predictions or gold is None:
@@ -59,7 +59,7 @@ def power(
                 expected="PRED --gold GOLD, or --standard-error with --items",
             )
         chosen = Options(cluster_by=cluster_by, seed=seed)
-        error, items = standard_error_of(predictions, gold, protocol, chosen)
+        error, items = difference_error(predictions, gold, protocol, chosen)
     elif items is None:
         raise InputError("--standard-error needs --items: the number of items that it is for")
     report = plan(error, items, difference, level=level, power=power)

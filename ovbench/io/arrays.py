@@ -101,9 +101,9 @@ def _table(archive: Archive, source: str, wanted: Wanted) -> Records:
         found = ", ".join(f"{name!r} {length}" for name, length in lengths.items())
         raise InputError(f"arrays of different lengths ({found})", where=source)
     builder = RecordsBuilder(wanted.extra)
-    for row, (name, cell) in enumerate(zip(ids, labels, strict=True), 1):
+    for row, (key, cell) in enumerate(zip(ids, labels, strict=True), 1):
         where = f"{source}, row {row}"
-        builder.add(id_text(name, where), to_cell(cell, where), row)
+        builder.add(id_text(key, where), to_cell(cell, where), row)
     for asked, column in columns.extra.items():
         builder.columns[asked] = [str(value) for value in arrays[column]]
     return builder.build(source, columns.id, columns.label)

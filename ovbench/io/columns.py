@@ -33,18 +33,17 @@ _VALUES = ("val valence value", "score")
 
 def _label_names(role: Role, want: Want) -> tuple[str, ...]:
     """The usual names of the label column, best first."""
-    plain = (*_LISTS, *_CLASSES)
+    lists: tuple[str, ...] = (*_LISTS, *_CLASSES)
     if want == "class":
-        plain = ("labels label", *_CLASSES, *_LISTS[:2])
+        lists = ("labels label", *_CLASSES, *_LISTS[:2])
+    roles = (*_PREDICTED, *lists, *_ANSWERS, *_GOLD)
+    if role == "gold":
+        roles = (*_GOLD, *lists, *_PREDICTED, *_ANSWERS)
     if want == "sentiment":
-        plain = (*_SENTIMENTS, *_VALUES, *plain)
-    elif want == "value":
-        plain = (*_VALUES, *_SENTIMENTS, *plain)
-    else:
-        plain = (*plain, *_SENTIMENTS)
-    if role == "prediction":
-        return (*_PREDICTED, *plain, *_ANSWERS, *_GOLD)
-    return (*_GOLD, *plain, *_PREDICTED, *_ANSWERS)
+        return (*_SENTIMENTS, *_VALUES, *roles)
+    if want == "value":
+        return (*_VALUES, *_SENTIMENTS, *roles)
+    return (*roles, *_SENTIMENTS)
 
 
 @dataclass(frozen=True)

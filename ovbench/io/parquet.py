@@ -7,7 +7,8 @@ at the parser's separator, each distinct piece is worked out once, and only cell
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
@@ -27,6 +28,7 @@ _SAMPLE = 10_000
 _MOSTLY_DISTINCT = 0.8
 _FEW_CELLS = 50_000
 _DROPPED, _ODD = -1, -2
+_LONG_LIST = 16
 
 
 def read_parquet(paths: Sequence[Path], source: str, wanted: Wanted) -> Records:
@@ -84,7 +86,8 @@ def _records(table: pl.DataFrame, columns: Columns, source: str) -> Records:
         records = builder.build(source, columns.id, columns.label)
         codes, cells = records.codes, records.cells
     elif labels.dtype == pl.String and not _mostly_distinct(labels):
-        codes, labels = intern(labels)
+        numbers, first = _first_seen(*_codes(labels))
+        codes, labels = numbers.astype(np.int64), labels.gather(first)
         cells = labels.to_list() if len(labels) <= _FEW_CELLS else SeriesCells(labels)
     else:
         codes, cells = np.arange(len(labels), dtype=np.int64), SeriesCells(labels)
@@ -128,30 +131,27 @@ def _mostly_distinct(cells: pl.Series) -> bool:
     return cells.head(_SAMPLE).n_unique() > _MOSTLY_DISTINCT * _SAMPLE
 
 
-def intern(values: pl.Series) -> tuple[NDArray[np.int64], pl.Series]:
-    """Codes of text values in the order in which they first occur, and the distinct values.
+def _codes(values: pl.Series) -> tuple[NDArray[np.int32], int]:
+    """Codes of text values, equal where the text is, and how many codes there may be.
 
-    Codes have shape (values,), dtype int64. A null is a value like any other.
+    Shape (values,), int32. A null is a value like any other. Not every code need occur.
     """
     import polars as pl
 
-    # Physical codes of a Categorical are arbitrary but equal where the text is.
     physical = values.cast(pl.Categorical).to_physical()
     top = physical.max()
     null = 0 if top is None else int(top) + 1  # type: ignore[arg-type]
-    codes = physical.fill_null(null).to_numpy().astype(np.int64)
-    codes, first = first_seen(codes, null + 1)
-    return codes, values.gather(first)
+    return physical.fill_null(null).to_numpy().astype(np.int32), null + 1
 
 
-def first_seen(codes: NDArray[np.int64], size: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _first_seen(codes: NDArray[np.int32], size: int) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
     """``codes`` (each < ``size``) renumbered by first occurrence, and where each first occurs."""
     first = np.full(size, len(codes), dtype=np.int64)
     # Of several assignments to one place the last stands, so going backwards leaves the first.
     first[codes[::-1]] = np.arange(len(codes) - 1, -1, -1)
     order = np.argsort(first, kind="stable")
     used = int((first < len(codes)).sum())
-    renumbered = np.empty(size, dtype=np.int64)
+    renumbered = np.empty(size, dtype=np.int32)
     renumbered[order] = np.arange(size)
     return renumbered[codes], first[order[:used]]
 
@@ -190,76 +190,105 @@ def _as_cell(value: object) -> Cell:
 
 
 class _ColumnParse:
-    """Label lists of a column: all its plain cells first, then the others one by one."""
+    """Label lists of a column: all its plain cells first, then the others one by one.
+
+    Attributes
+    ----------
+    odd:
+        Shape (cells,), bool: the cells that are not plain.
+    counts:
+        Shape (cells,), int64: labels of each plain cell; 0 for the others.
+    labels:
+        Shape (sum of counts,), int32: the plain cells' labels, numbered by ``code``.
+    """
 
     def __init__(self, series: pl.Series, plain: PlainForm) -> None:
         self._series = series
         self._code_of: dict[str, int] = {}
         pieces, counts = _pieces(series, plain.separator)
-        starts = np.concatenate([[0], np.cumsum(counts)])
-        labels = self._piece_labels(pieces, starts, plain)
-        kept = labels >= 0
-        self._cell = np.repeat(np.arange(len(series)), counts)
-        found = np.bincount(self._cell[kept], minlength=len(series))
-        self._odd = found == 0
-        self._odd[self._cell[labels == _ODD]] = True
-        self._labels, self._cell = labels[kept], self._cell[kept]
+        labels = self._labels_of_pieces(pieces, counts, plain)
+        self.odd = np.zeros(len(series), dtype=bool)
+        if labels.min(initial=0) < 0:
+            cell = _cell_of_each(counts)
+            self.odd[cell[labels == _ODD]] = True
+            kept = labels >= 0
+            labels, counts = labels[kept], np.bincount(cell[kept], minlength=len(series))
+        self.odd |= counts == 0
         if plain.unique:
-            self._odd |= _repeating(self._labels, self._cell, len(series))
-        good = ~self._odd[self._cell]
-        self._labels, self._found = self._labels[good], np.where(self._odd, 0, found)
+            self.odd |= _repeating(labels, counts)
+        if self.odd.any():
+            labels = labels[~np.repeat(self.odd, counts)]
+            counts = np.where(self.odd, 0, counts)
+        self.labels, self.counts = labels, counts
 
-    def _piece_labels(
-        self, pieces: pl.Series, starts: NDArray[np.int64], plain: PlainForm
+    def code(self, label: str) -> int:
+        """The number of a label."""
+        return self._code_of.setdefault(label, len(self._code_of))
+
+    def _labels_of_pieces(
+        self, pieces: pl.Series, counts: NDArray[np.int64], plain: PlainForm
     ) -> NDArray[np.int32]:
         """The label of each piece, ``_DROPPED`` or ``_ODD``; each distinct piece is read once."""
-        if not len(pieces):
-            return np.empty(0, dtype=np.int32)
-        codes, distinct = intern(pieces)
-        lists = self._series.dtype.is_nested()
-        key = codes * 4
-        if not lists:
-            key[starts[:-1]] += 1
-            key[starts[1:] - 1] += 2
-        table = np.full(len(distinct) * 4, _DROPPED, dtype=np.int32)
-        present = np.zeros(len(table), dtype=bool)
-        present[key] = True
-        raws: list[str | None] = distinct.to_list()
-        for place in np.flatnonzero(present).tolist():
-            raw = raws[place // 4]
-            if raw is None:
-                table[place] = _ODD
-                continue
-            label = plain.item(raw) if lists else plain.piece(raw, bool(place & 1), bool(place & 2))
-            table[place] = _ODD if label is None else self._code(label) if label else _DROPPED
-        return table[key]
+        codes, size = _codes(pieces)
+        somewhere = np.zeros(size, dtype=np.uint32)
+        somewhere[codes] = np.arange(len(codes), dtype=np.uint32)
+        raws: list[str | None] = pieces.gather(somewhere).to_list() if len(pieces) else []
+        if self._series.dtype.is_nested():
+            return self._table(raws, codes, plain.item)[codes]
+        labels = self._table(raws, codes, partial(plain.piece, first=False, last=False))[codes]
+        # Pieces at the ends of their cells are read again as such: brackets count there.
+        ends = np.cumsum(counts)
+        single, first, last = counts == 1, ends - counts, ends - 1
+        for at, read in (
+            (first[~single], partial(plain.piece, first=True, last=False)),
+            (last[~single], partial(plain.piece, first=False, last=True)),
+            (first[single], partial(plain.piece, first=True, last=True)),
+        ):
+            labels[at] = self._table(raws, codes[at], read)[codes[at]]
+        return labels
 
-    def _code(self, label: str) -> int:
-        return self._code_of.setdefault(label, len(self._code_of))
+    def _table(
+        self,
+        raws: Sequence[str | None],
+        codes: NDArray[np.int32],
+        read: Callable[[str], str | None],
+    ) -> NDArray[np.int32]:
+        """What ``read`` makes of each raw piece whose code occurs in ``codes``."""
+        table = np.full(len(raws), _DROPPED, dtype=np.int32)
+        present = np.zeros(len(raws), dtype=bool)
+        present[codes] = True
+        for code in np.flatnonzero(present).tolist():
+            raw = raws[code]
+            label = None if raw is None else read(raw)
+            if label != "":
+                table[code] = _ODD if label is None else self.code(label)
+        return table
 
     def finish(self, parser: LabelParser) -> LabelLists:
         """Parse the cells that are not plain and put all lists together in the rows' order."""
+        counts = self.counts.astype(np.int64)
         status = np.full(len(self._series), Status.OK, dtype=np.uint8)
-        counts = self._found
-        odd = np.flatnonzero(self._odd)
+        odd = np.flatnonzero(self.odd)
         odd_labels: list[int] = []
         known: dict[Cell, tuple[list[int], Status]] = {}
         for row, cell in zip(odd.tolist(), SeriesCells(self._series.gather(odd)), strict=True):
             if cell not in known:
                 labels, outcome = parser.parse(cell)
-                known[cell] = [self._code(label) for label in labels], outcome
-            codes, outcome = known[cell]
-            odd_labels += codes
-            counts[row], status[row] = len(codes), outcome
-        offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-        merged = np.empty(int(offsets[-1]), dtype=np.int64)
-        from_odd = np.repeat(self._odd, counts)
-        merged[from_odd] = odd_labels
-        merged[~from_odd] = self._labels
-        codes, first = first_seen(merged, len(self._code_of))
+                known[cell] = [self.code(label) for label in labels], outcome
+            found, outcome = known[cell]
+            odd_labels += found
+            counts[row], status[row] = len(found), outcome
+        offsets = np.zeros(len(counts) + 1, dtype=np.int64)
+        np.cumsum(counts, out=offsets[1:])
+        merged = self.labels
+        if len(odd):
+            from_odd = np.repeat(self.odd, counts)
+            merged = np.empty(len(from_odd), dtype=np.int32)
+            merged[from_odd] = odd_labels
+            merged[~from_odd] = self.labels
+        codes, first = _first_seen(merged, len(self._code_of))
         names = list(self._code_of)
-        vocabulary = [names[code] for code in merged[first].tolist()]
-        return LabelLists(vocabulary, codes.astype(np.int32), offsets, status)
+        return LabelLists([names[code] for code in merged[first].tolist()], codes, offsets, status)
 
 
 def _pieces(series: pl.Series, separator: str) -> tuple[pl.Series, NDArray[np.int64]]:
@@ -273,10 +302,16 @@ def _pieces(series: pl.Series, separator: str) -> tuple[pl.Series, NDArray[np.in
     return lists.explode(), counts.to_numpy().astype(np.int64)
 
 
-def _repeating(labels: NDArray[np.int32], cell: NDArray[np.int64], cells: int) -> NDArray[np.bool_]:
-    """Shape (cells,): whether a label comes twice in the cell."""
-    size = int(labels.max(initial=0)) + 1
-    pairs = np.sort(cell * size + labels)
-    result = np.zeros(cells, dtype=bool)
-    result[pairs[1:][pairs[1:] == pairs[:-1]] // size] = True
+def _cell_of_each(counts: NDArray[np.int64]) -> NDArray[np.int32]:
+    """The cell that each label belongs to, of cells with so many labels each."""
+    return np.repeat(np.arange(len(counts), dtype=np.int32), counts)
+
+
+def _repeating(labels: NDArray[np.int32], counts: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Shape (cells,): whether a label comes twice in the cell, or its list is a very long one."""
+    result, cell = counts > _LONG_LIST, _cell_of_each(counts)
+    for apart in range(1, min(int(counts.max(initial=0)), _LONG_LIST)):
+        same = np.flatnonzero(labels[apart:] == labels[:-apart])
+        cells = cell[same]
+        result[cells[cells == cell[same + apart]]] = True
     return result

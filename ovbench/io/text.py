@@ -97,6 +97,16 @@ def whole_text(stream: io.BufferedReader, where: str) -> str:
         raise _not_utf8(data[start:], error, f"{where}, line {line}") from None
 
 
+def packed(name: str, text: str) -> bytes:
+    """``text`` as UTF-8, packed as the ending of the file's name says; the same bytes each time."""
+    data = text.encode("utf-8")
+    if name.endswith(".gz"):
+        return gzip.compress(data, mtime=0)
+    if name.endswith((".zst", ".zstd")):
+        return zstd.compress(data)
+    return data
+
+
 def _not_utf8(line: bytes, error: UnicodeDecodeError, where: str) -> InputError:
     encoding = _guess(line[:_HEAD])
     return InputError(
@@ -116,8 +126,5 @@ def _guess(line: bytes) -> str:
         return "WINDOWS-1252"
     # Western text in a Chinese reading gives lone ideographs between letters.
     wide = sum("\u4e00" <= c <= "\u9fff" for c in text)
-    pairs = sum(
-        "\u4e00" <= a <= "\u9fff" and "\u4e00" <= b <= "\u9fff"
-        for a, b in pairwise(text)
-    )
+    pairs = sum("\u4e00" <= a <= "\u9fff" and "\u4e00" <= b <= "\u9fff" for a, b in pairwise(text))
     return "GB18030" if pairs * 2 >= wide > 0 else "WINDOWS-1252"

@@ -1,0 +1,1 @@
+"""Metrics: arrays in, numbers out. One metric per module; numpy and nothing else."""

@@ -89,9 +89,7 @@ def ring_bits(
         if filled.size and here.any():
             shifts = np.where(here, codes % WORD, 0).astype(np.uint64)
             masks = here.astype(np.uint64) << shifts
-            bits[filled, word] = np.bitwise_or.reduceat(
-                masks[occurrences], offsets[filled] - start
-            )
+            bits[filled, word] = np.bitwise_or.reduceat(masks[occurrences], offsets[filled] - start)
     return bits
 
 

@@ -24,7 +24,7 @@ from ovbench.metrics.statistics import Finish, Scores, Statistics, mean_of
 
 Counts = NDArray[np.integer]
 Columns = Callable[[Counts, Counts, Counts], tuple[NDArray[Any], ...]]
-"""|G∩P|, |G|, |P| of one ring to its columns: integers or booleans, of a shape they broadcast to."""
+"""|G∩P|, |G|, |P| of one ring, of shapes that broadcast, to the ring's columns of integers."""
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,8 @@ def ratio(
 ) -> NDArray[np.float64]:
     """``part / whole``, and ``empty`` where ``whole`` is 0; NaN in gives NaN out."""
     out = np.full(np.broadcast_shapes(np.shape(part), np.shape(whole)), empty)
-    return np.divide(part, whole, out=out, where=np.asarray(whole != 0))
+    np.divide(part, whole, out=out, where=np.asarray(whole != 0))
+    return out
 
 
 def mean_of(values: list[NDArray[np.float64]]) -> NDArray[np.float64]:
@@ -125,7 +126,9 @@ class Statistics:
                 f"{len(clusters)} cluster names for {len(self.weight)} rows of statistics",
                 expected="one for each row",
             )
-        names, group = np.unique(clusters, return_inverse=True)
-        sums = np.zeros((len(names), self.values.shape[1]), dtype=np.int64)
-        np.add.at(sums, group, self.values * self.weight[:, None])
-        return Statistics(sums, np.ones(len(names), dtype=np.int64), self.finish)
+        order = np.argsort(clusters, kind="stable")
+        ordered = clusters[order]
+        starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1])[: len(ordered)])
+        weighted = (self.values * self.weight[:, None])[order]
+        sums = np.add.reduceat(weighted, starts, axis=0) if len(starts) else weighted
+        return Statistics(sums, np.ones(len(starts), dtype=np.int64), self.finish)

@@ -87,12 +87,8 @@ class SentimentProtocol(_Protocol):
     """Binary sentiment against gold values."""
 
     metric: Literal["sentiment"]
-    zero_gold: Literal["drop", "non-negative"]
-    """Gold values of exactly zero are dropped, or belong to the non-negative class."""
-    neutral_answer: Literal["negative", "wrong", "non-negative"]
-    """What a neutral answer counts as."""
-    other_answer: Literal["negative", "wrong"]
-    """What an answer that names no sentiment counts as."""
+    rule: Literal["affectgpt", "non0", "has0"]
+    """Who is scored and what a neutral answer means (:mod:`ovbench.metrics.sentiment`)."""
     answers: Literal["exact", "folded"]
     """Answers are compared as written, or with case and punctuation folded."""
 

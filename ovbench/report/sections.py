@@ -82,7 +82,15 @@ def _wheels(result: Result) -> Section | None:
             )
             values = tuple(percent(scores.get(name)) for name in names)
             rows.append((wheel, level, *values, span(interval), *told))
-    columns = ("wheel", "level", *names, f"{names[0]} interval", "n", "gold unknown", "pred unknown")
+    columns = (
+        "wheel",
+        "level",
+        *names,
+        f"{names[0]} interval",
+        "n",
+        "gold unknown",
+        "pred unknown",
+    )
     return Section("By wheel", columns, tuple(rows))
 
 
@@ -100,9 +108,7 @@ def _confusion(result: Result) -> Section | None:
     table = result.confusion
     if table is None:
         return None
-    rows = tuple(
-        (name, *map(str, row)) for name, row in zip(table.rows, table.counts, strict=True)
-    )
+    rows = tuple((name, *map(str, row)) for name, row in zip(table.rows, table.counts, strict=True))
     return Section("Confusion (gold in rows)", ("gold", *table.columns), rows)
 
 
@@ -116,8 +122,9 @@ def _floors(result: Result) -> Section | None:
         words = ", ".join(note.labels)
         rows.append((floor, *(percent(scores.get(n)) for n in names), words))
     notes = tuple(f"{name}: {note.description}" for name, note in result.floor_notes.items())
-    return Section("Floors: what no listening at all scores", ("answer", *names, "labels"),
-                   tuple(rows), notes)
+    return Section(
+        "Floors: what no listening at all scores", ("answer", *names, "labels"), tuple(rows), notes
+    )
 
 
 def _counts(result: Result) -> Section:
@@ -191,8 +198,14 @@ def _errors(result: Result) -> Section:
     rows = []
     for item in result.errors:
         rows.append(
-            (item.id, percent(item.score), ", ".join(item.gold), ", ".join(item.prediction),
-             item.status, _trace_text(item.traces))
+            (
+                item.id,
+                percent(item.score),
+                ", ".join(item.gold),
+                ", ".join(item.prediction),
+                item.status,
+                _trace_text(item.traces),
+            )
         )
     columns = ("item", "score", "gold", "prediction", "status", "how the labels were understood")
     return Section("Largest disagreements", columns, tuple(rows))

@@ -21,7 +21,7 @@ from ovbench.results import (
     IntervalMethod,
     Result,
 )
-from ovbench.scoring.evaluation import Evaluation, split_scores
+from ovbench.scoring.evaluation import Evaluation, number, split_scores
 from ovbench.scoring.options import Options
 from ovbench.scoring.prepare import Prepared
 
@@ -118,35 +118,36 @@ def run_bootstrap(
     evaluation: Evaluation, options: Options, units: NDArray[np.int64] | None
 ) -> Bootstrap:
     """The bootstrap over items (identical ones drawn together) or over clusters of items."""
-    given = {"draws": options.draws, "seed": options.seed, "confidence": options.confidence}
-    if units is None:
-        return bootstrap(evaluation.statistics, **given)
-    return bootstrap(evaluation.item_statistics(), clusters=units, **given)
+    statistics = evaluation.statistics if units is None else evaluation.item_statistics()
+    return bootstrap(
+        statistics,
+        draws=options.draws,
+        seed=options.seed,
+        confidence=options.confidence,
+        clusters=units,
+    )
 
 
 def split_intervals(
     draws: Bootstrap | None, flat: dict[str, float]
 ) -> tuple[dict[str, Interval], dict[str, dict[str, dict[str, Interval]]]]:
     """Intervals by score name, and by wheel, level and score name."""
-    overall: dict[str, Interval] = {}
-    wheels: dict[str, dict[str, dict[str, Interval]]] = {}
-    for key in flat if draws else ():
-        assert draws is not None
+    if draws is None:
+        return {}, {}
+
+    def one(key: str) -> Interval:
         found = draws.interval(key)
-        number = Interval(
-            low=_number(found.low), high=_number(found.high), undefined=found.undefined
-        )
-        name, _, ring = key.partition("@")
-        if not ring:
-            overall[name] = number
-        elif "/" in ring:
-            wheel, _, level = ring.partition("/")
-            wheels.setdefault(wheel, {}).setdefault(level, {})[name] = number
-    return overall, wheels
+        return Interval(low=number(found.low), high=number(found.high), undefined=found.undefined)
 
-
-def _number(value: float) -> float | None:
-    return None if np.isnan(value) else float(value)
+    scores, by_wheel = split_scores(flat)
+    wheels = {
+        wheel: {
+            level: {name: one(f"{name}@{wheel}/{level}") for name in names}
+            for level, names in levels.items()
+        }
+        for wheel, levels in by_wheel.items()
+    }
+    return {name: one(name) for name in scores}, wheels
 
 
 def _method(
@@ -165,7 +166,7 @@ def _detectable(draws: Bootstrap | None, headline: str) -> float | None:
     """To an unrelated system of the same spread: the two errors add up."""
     if draws is None:
         return None
-    error = draws.standard_error(headline)
+    error = draws.interval(headline).standard_error
     return None if np.isnan(error) else detectable_difference(float(np.sqrt(2)) * error)
 
 
@@ -182,9 +183,7 @@ def _counts(evaluation: Evaluation, origin: Origin) -> Counts:
     )
 
 
-def _groups(
-    evaluation: Evaluation, options: Options, protocol: Protocol
-) -> dict[str, Group]:
+def _groups(evaluation: Evaluation, options: Options, protocol: Protocol) -> dict[str, Group]:
     assert options.by is not None
     column = evaluation.columns[options.by]
     groups: dict[str, Group] = {}
@@ -221,7 +220,7 @@ def _errors(evaluation: Evaluation, wanted: int) -> tuple[ErrorItem, ...]:
         found.append(
             ErrorItem(
                 id=evaluation.ids[item],
-                score=_number(own[item]),
+                score=number(own[item]),
                 gold=gold,
                 prediction=prediction,
                 status=Status(int(evaluation.status[item])).label,
@@ -240,7 +239,7 @@ def _warnings(evaluation: Evaluation, origin: Origin, options: Options) -> tuple
         hint = "" if options.extract else "; --extract looks for emotion words in sentences"
         found.append(f"{unread} predictions are no label list and score as empty{hint}")
     if origin.counts.missing and evaluation.choices.get("missing") == "skip":
-        found.append(f"{origin.counts.missing} items without a prediction are left out of the score")
+        found.append(
+            f"{origin.counts.missing} items without a prediction are left out of the score"
+        )
     return tuple(found)
-
-

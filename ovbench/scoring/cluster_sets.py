@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from ovbench.metrics.bits import SetCounts, popcount, ring_bits, set_counts
-from ovbench.metrics.statistics import Statistics
 
 from ovbench.errors import InputError
 from ovbench.io.labels import LabelLists
+from ovbench.io.records import Records
 from ovbench.metrics import emotion_wheel, hit_rate
+from ovbench.metrics.bits import SetCounts, popcount, ring_bits, set_counts
+from ovbench.metrics.rings import RingMetric
+from ovbench.metrics.statistics import Statistics
 from ovbench.normalize.normalizer import UNKNOWN, Normalizer, Ring
 from ovbench.protocols.schema import EmotionWheelProtocol, HitRateProtocol
 from ovbench.results import RingCounts, Unknown
@@ -32,6 +35,18 @@ def load_normalizer(name: str, options: Options) -> Normalizer:
     raise InputError(f"unknown normalizer {name!r}", expected="official:TABLES or open")
 
 
+def ring_metric(protocol: WheelProtocol) -> RingMetric:
+    """The protocol's metric on its rings, from |G∩P|, |G| and |P|.
+
+    For the official hit rate |P| stands for |P∩C|, the predicted clusters that occur in gold.
+    """
+    if protocol.metric == "emotion-wheel":
+        headline = protocol.averaged_rings
+        return emotion_wheel.metric(protocol.rings, zero=protocol.undefined, headline=headline)
+    precision: Literal["precision", "mscore"] = "mscore" if protocol.hit == "count" else "precision"
+    return hit_rate.metric(protocol.rings, hit=protocol.hit, precision=precision)
+
+
 def wheel_statistics(
     protocol: WheelProtocol,
     counts: SetCounts,
@@ -42,17 +57,9 @@ def wheel_statistics(
 
     ``in_candidates``, shape (rows, rings), is |P∩C| for the official hit rate.
     """
-    if protocol.metric == "emotion-wheel":
-        return emotion_wheel.statistics(
-            counts,
-            weight,
-            protocol.rings,
-            zero=protocol.undefined,
-            headline=protocol.averaged_rings,
-        )
-    return hit_rate.statistics(
-        counts, weight, protocol.rings, hit=protocol.hit, in_candidates=in_candidates
-    )
+    if in_candidates is not None:
+        counts = replace(counts, pred=in_candidates)
+    return ring_metric(protocol).statistics(counts, weight)
 
 
 @dataclass(frozen=True)
@@ -128,13 +135,28 @@ class WheelScorer:
             return counts, None
         in_candidates = np.zeros_like(counts.pred)
         for r, ring in enumerate(self.rings):
-            every = _one_list(candidates[:, r], len(ring.clusters))
+            every = one_list(candidates[:, r], len(ring.clusters))
             size = popcount(predicted.bits[r] & every)
             in_candidates[:, r] = np.where(pred_index >= 0, size[np.maximum(pred_index, 0)], 0)
         return counts, in_candidates
 
 
-def _one_list(codes: NDArray[np.int32], n_clusters: int) -> NDArray[np.uint64]:
+def gold_candidates(scorer: WheelScorer, gold: Records) -> NDArray[np.int32] | None:
+    """Clusters of the gold's labels for the official mscore, shape (labels, rings), else None.
+
+    The official scorer takes the distinct gold cells as they are written: neither split nor
+    lower-cased. A cell that is a list, on which it stops, gives its items.
+    """
+    protocol = scorer.protocol
+    if protocol.metric != "hit-rate" or protocol.hit != "count":
+        return None
+    words: list[str] = []
+    for cell in gold.cells:
+        words.extend(map(str, cell) if isinstance(cell, tuple) else [str(cell)])
+    return scorer.codes(words)
+
+
+def one_list(codes: NDArray[np.int32], n_clusters: int) -> NDArray[np.uint64]:
     """Bits of one list that holds every one of these labels; shape (1, words)."""
     labels = np.arange(len(codes), dtype=np.int64)
     offsets = np.array([0, len(codes)], dtype=np.int64)
@@ -156,21 +178,31 @@ def item_f1(counts: SetCounts) -> NDArray[np.float64]:
     counted = counts.gold > 0
     n = counted.sum(axis=1)
     total = np.where(counted, f1, 0.0).sum(axis=1)
-    return np.divide(total, n, out=np.full(len(n), np.nan), where=n > 0)
+    mean: NDArray[np.float64] = np.divide(total, n, out=np.full(len(n), np.nan), where=n > 0)
+    return mean
 
 
-def mean_length(lists: LabelLists, weight: NDArray[np.float64]) -> float | None:
+def items_per_list(
+    index: NDArray[np.int64], weight: NDArray[np.int64], lists: int
+) -> NDArray[np.int64]:
+    """Shape (lists,): how many items have each list, from rows' list indices (-1: none)."""
+    counts = np.zeros(lists + 1, dtype=np.int64)
+    np.add.at(counts, index, weight)
+    return counts[:lists]
+
+
+def mean_length(lists: LabelLists, weight: NDArray[np.int64]) -> float | None:
     """Mean number of labels per item, lists weighted by how many items have them."""
-    items = float(weight.sum())
-    return float(np.diff(lists.offsets) @ weight) / items if items else None
+    items = int(weight.sum())
+    return int(np.diff(lists.offsets) @ weight) / items if items else None
 
 
-def unknown_labels(placed: Placed, weight: NDArray[np.float64]) -> Unknown:
+def unknown_labels(placed: Placed, weight: NDArray[np.int64]) -> Unknown:
     """Which label occurrences have no cluster on any scored ring."""
     lists = placed.lists
     per_label = np.bincount(
         lists.labels,
-        weights=np.repeat(weight, np.diff(lists.offsets)),
+        weights=np.repeat(weight, np.diff(lists.offsets)).astype(np.float64),
         minlength=len(lists.vocabulary),
     ).astype(np.int64)
     unknown = (placed.codes == UNKNOWN).all(axis=1)

@@ -8,10 +8,10 @@ import numpy as np
 
 from ovbench.errors import InputError
 from ovbench.metrics.power import detectable_difference
-from ovbench.metrics.significance import Paired, holm
+from ovbench.metrics.significance import holm, paired
 from ovbench.results import Comparison
 from ovbench.scoring.assemble import cluster_codes
-from ovbench.scoring.evaluation import Evaluation
+from ovbench.scoring.evaluation import Evaluation, number
 from ovbench.scoring.options import Options
 
 
@@ -23,11 +23,9 @@ def compare(
 ) -> tuple[Comparison, ...]:
     """One comparison per other system, p corrected for their number (Holm)."""
     found = [_compare_one(ours, name, other, metric, options) for name, other in others]
-    tested = [c.p for c in found if c.p is not None]
-    corrected = iter(holm(tested))
+    corrected = holm([np.nan if c.p is None else c.p for c in found])
     return tuple(
-        c.model_copy(update={"p_holm": float(next(corrected))}) if c.p is not None else c
-        for c in found
+        c.model_copy(update={"p_holm": number(p)}) for c, p in zip(found, corrected, strict=True)
     )
 
 
@@ -38,40 +36,29 @@ def _compare_one(
     if len(mine) == 0:
         raise InputError("no item is scored for both systems", where=name)
     units = cluster_codes(ours, options)
-    pair = Paired(
+    found = paired(
         ours.item_statistics().values[mine],
         other.item_statistics().values[theirs],
         ours.statistics.finish,
         clusters=None if units is None else units[mine],
-    )
-    a, b = pair.scores()
-    difference = a[metric] - b[metric]
-    known = not np.isnan(difference)
-    interval = (
-        pair.bootstrap(
-            metric,
-            draws=options.draws or options.permutations,
-            seed=options.seed,
-            confidence=options.confidence,
-        )
-        if known
-        else None
-    )
+        draws=options.draws or Options.draws,
+        seed=options.seed,
+        confidence=options.confidence,
+    ).of(metric)
+    error = found.interval.standard_error
     return Comparison(
         other=name,
         metric=metric,
-        score=_number(a[metric]),
-        other_score=_number(b[metric]),
-        difference=_number(difference),
-        low=_number(interval.low) if interval else None,
-        high=_number(interval.high) if interval else None,
-        p=pair.permutation_p(metric, draws=options.permutations, seed=options.seed)
-        if known
-        else None,
+        score=number(found.a),
+        other_score=number(found.b),
+        difference=number(found.difference),
+        low=number(found.interval.low),
+        high=number(found.interval.high),
+        p=number(found.p),
         p_holm=None,
-        permutations=options.permutations,
+        draws=found.interval.draws,
         items=len(mine),
-        detectable=detectable_difference(interval.standard_error) if interval else None,
+        detectable=None if np.isnan(error) else detectable_difference(error),
     )
 
 
@@ -86,7 +73,3 @@ def _shared_items(
     both = [(index, place[name]) for index, name in enumerate(ours.ids) if name in place]
     pairs = np.array(both, dtype=np.int64).reshape(-1, 2)
     return pairs[:, 0], pairs[:, 1]
-
-
-def _number(value: float) -> float | None:
-    return None if np.isnan(value) else float(value)

@@ -57,9 +57,10 @@ def evaluation_from_sample(
         return class_evaluation_from_sample(protocol, items, where)
     rings = 1 if isinstance(protocol, SynonymGroupsProtocol) else len(protocol.rings)
     both, gold, pred = (_sizes(items, side, rings, where) for side in ("both", "gold", "pred"))
-    for item, impossible in zip(items, (both > np.minimum(gold, pred)).any(axis=1), strict=True):
-        if impossible:
-            raise InputError(f"item {item.id!r} has |G∩P| above |G| or |P|", where=where)
+    impossible = np.flatnonzero(np.any(both > np.minimum(gold, pred), axis=1))
+    if impossible.size:
+        name = items[int(impossible[0])].id
+        raise InputError(f"item {name!r} has |G∩P| above |G| or |P|", where=where)
     counts = SetCounts(both, gold, pred)
     weight = np.ones(len(items), dtype=np.int64)
     wheels = {}

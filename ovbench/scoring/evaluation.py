@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, NonNegativeInt
-from ovbench.metrics.statistics import Statistics
 
 from ovbench.io.labels import Status
+from ovbench.metrics.statistics import Statistics
 from ovbench.results import (
     ByWheel,
     Confusion,
@@ -122,16 +122,31 @@ def item_status(pred_cell: NDArray[np.int64], status: NDArray[np.uint8]) -> NDAr
     return known[pred_cell]
 
 
+def number(value: float) -> float | None:
+    """A score as results hold it: None where it is undefined."""
+    return None if np.isnan(value) else float(value)
+
+
 def split_scores(flat: dict[str, float]) -> tuple[Scores, ByWheel]:
-    """``f1@wheel1/level1`` → by wheel and level; plain names → overall. nan becomes None."""
+    """``f1@wheel1/level1`` → by wheel and level; plain names → overall. nan becomes None.
+
+    Where all rings are of one level, its averages (``f1_level1``) repeat the overall ones and are
+    left out.
+    """
     overall: Scores = {}
     wheels: ByWheel = {}
+    only = only_level(flat)
     for key, value in flat.items():
         name, _, ring = key.partition("@")
-        number = None if np.isnan(value) else float(value)
-        if not ring:
-            overall[name] = number
-        elif "/" in ring:
+        if "/" in ring:
             wheel, _, level = ring.partition("/")
-            wheels.setdefault(wheel, {}).setdefault(level, {})[name] = number
+            wheels.setdefault(wheel, {}).setdefault(level, {})[name] = number(value)
+        elif not ring and not (only and name.endswith(f"_{only}")):
+            overall[name] = number(value)
     return overall, wheels
+
+
+def only_level(keys: Iterable[str]) -> str | None:
+    """The level of all rings among score names, or None where there are several or none."""
+    levels = {key.rpartition("/")[2] for key in keys if "/" in key}
+    return levels.pop() if len(levels) == 1 else None

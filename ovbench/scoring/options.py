@@ -34,13 +34,11 @@ class Options:
     lemmatizer:
         Stage 1 of the open normalizer (``table``, ``nltk``).
     draws, seed, confidence:
-        The bootstrap; ``draws=0`` leaves intervals out.
+        The bootstrap and the permutation tests; ``draws=0`` leaves intervals out.
     cluster_by:
         Column of the gold whose values (dialogues, speakers) are resampled as a whole.
     by:
         Column of the gold; the scores are repeated for each of its values.
-    permutations:
-        Draws of the paired permutation test.
     errors:
         How many of the items with the largest disagreement to list.
     floors:
@@ -63,6 +61,5 @@ class Options:
     confidence: float = 0.95
     cluster_by: str | None = None
     by: str | None = None
-    permutations: int = 10_000
     errors: int = 0
     floors: bool = True

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from ovbench.metrics.power import achieved_power, detectable_difference, items_needed
 from pydantic import BaseModel, ConfigDict
 
+from ovbench.metrics.power import achieved_power, detectable_difference, items_needed
 from ovbench.results import Floor, Scores
 
 
@@ -41,9 +39,7 @@ class Plan(_Report):
     achieved_power: float | None = None
 
 
-def plan(
-    error: float, items: int, difference: float | None, *, level: float, power: float
-) -> Plan:
+def plan(error: float, items: int, difference: float | None, *, level: float, power: float) -> Plan:
     """The smallest detectable difference, and what a planned difference needs.
 
     Parameters
@@ -59,18 +55,15 @@ def plan(
             standard_error=error,
             level=level,
             power=power,
-            detectable=detectable_difference(error, level=level, power=power),
+            detectable=detectable_difference(error, alpha=level, power=power),
         )
     return Plan(
         items=items,
         standard_error=error,
         level=level,
         power=power,
-        detectable=detectable_difference(error, level=level, power=power),
+        detectable=detectable_difference(error, alpha=level, power=power),
         difference=difference,
-        items_needed=items_needed(difference, error, items, level=level, power=power),
-        achieved_power=achieved_power(difference, error, level=level),
+        items_needed=items_needed(difference, error, items, alpha=level, power=power),
+        achieved_power=achieved_power(difference, error, alpha=level),
     )
-
-
-__all__: Sequence[str] = ("FloorReport", "Plan", "plan")

@@ -9,11 +9,11 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from ovbench.io.align import Alignment, align
-from ovbench.io.read import read_records
 
 from ovbench.errors import InputError
+from ovbench.io.align import Alignment, align
 from ovbench.io.labels import LabelLists, LabelParser, get_parser, parse_cells
+from ovbench.io.read import read_records
 from ovbench.io.records import Records
 from ovbench.protocols import Protocol
 from ovbench.scoring.options import Options
@@ -120,9 +120,7 @@ def prepare(predictions: Records, gold: Records, options: Options) -> Prepared:
     ids = gold.ids if everything else [gold.ids[row] for row in gold_rows]
     pred_cell = np.where(rows >= 0, predictions.codes[np.maximum(rows, 0)], MISSING)
     columns = {name: np.asarray(gold.columns[name])[gold_rows] for name in gold.columns}
-    return Prepared(
-        ids, gold.codes[gold_rows], pred_cell, gold, predictions, columns, alignment
-    )
+    return Prepared(ids, gold.codes[gold_rows], pred_cell, gold, predictions, columns, alignment)
 
 
 def label_lists(

@@ -19,9 +19,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic import ValidationError as PydanticError
 
 from ovbench.errors import InputError
-from ovbench.io.atomic import write_packed
+from ovbench.io.atomic import write_bytes
 from ovbench.io.labels import Status
-from ovbench.io.text import lines, open_stream
+from ovbench.io.text import lines, open_stream, packed
 from ovbench.protocols import Protocol, load_protocol, protocol_ids
 from ovbench.results import Counts, Result
 from ovbench.scoring.assemble import Origin
@@ -52,7 +52,8 @@ class SampleHeader(BaseModel):
 
 def write_samples(path: Path, evaluation: Evaluation, protocol: Protocol, result: Result) -> None:
     """Write the statistics of every item, whole or not at all."""
-    write_packed(path, "".join(_lines(evaluation, protocol, result)))
+    text = "".join(_lines(evaluation, protocol, result))
+    write_bytes(path, packed(path.name, text))
 
 
 def _lines(evaluation: Evaluation, protocol: Protocol, result: Result) -> Iterator[str]:

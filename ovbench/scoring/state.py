@@ -15,6 +15,7 @@ from ovbench.protocols.schema import EmotionWheelProtocol
 from ovbench.scoring.cluster_sets import WheelScorer
 from ovbench.scoring.options import Options
 
+
 class EmotionWheelF1:
     """WF over batches: ``update``, ``compute``, ``reset``.
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ovbench.results import Labels
 from ovbench.scoring.cluster_sets import (
     WheelProtocol,
     WheelScorer,
+    gold_candidates,
+    items_per_list,
     item_f1,
     labels_of,
     mean_length,
@@ -21,20 +22,19 @@ from ovbench.scoring.options import Options
 from ovbench.scoring.prepare import Prepared, label_lists, parsers
 
 
-def evaluate_wheels(
-    prepared: Prepared, protocol: WheelProtocol, options: Options
-) -> Evaluation:
+def evaluate_wheels(prepared: Prepared, protocol: WheelProtocol, options: Options) -> Evaluation:
     """Score label lists on the wheels of a protocol."""
     scorer = WheelScorer.load(protocol, options)
     parser, gold_parser = parsers(protocol.parser, options)
     gold_lists, pred_lists = label_lists(prepared, parser, gold_parser)
     gold, predicted = scorer.place(gold_lists), scorer.place(pred_lists)
     g, p, weight, row_of_item = distinct_pairs(prepared.gold_cell, prepared.pred_cell)
-    candidates = _candidates(scorer, prepared)
+    candidates = gold_candidates(scorer, prepared.gold)
     counts, in_candidates = scorer.count(gold, predicted, g, p, candidates)
-    gold_weight = np.bincount(g, weights=weight, minlength=len(gold_lists.status))
-    pred_weight = np.bincount(p + 1, weights=weight, minlength=len(pred_lists.status) + 1)[1:]
+    gold_weight = items_per_list(g, weight, len(gold_lists.status))
+    pred_weight = items_per_list(p, weight, len(pred_lists.status))
 
+    mean_labels = mean_length(pred_lists, pred_weight)
     lengths = np.append(np.diff(pred_lists.offsets), 0)
 
     def describe(item: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -43,7 +43,9 @@ def evaluate_wheels(
 
     def trace(label: str) -> dict[str, str | None]:
         path = scorer.normalizer.trace(label)
-        return {ring.key: path.cluster(c) for ring, c in zip(scorer.rings, scorer.columns)}
+        return {
+            ring.key: path.cluster(c) for ring, c in zip(scorer.rings, scorer.columns, strict=True)
+        }
 
     def sample() -> dict[str, list[object]]:
         sides = {"both": counts.both, "gold": counts.gold, "pred": counts.pred}
@@ -62,13 +64,19 @@ def evaluate_wheels(
         choices=_choices(scorer, parser.id),
         labels=Labels(
             gold_mean=mean_length(gold_lists, gold_weight),
-            prediction_mean=mean_length(pred_lists, pred_weight),
+            prediction_mean=mean_labels,
             gold=unknown_labels(gold, gold_weight),
             prediction=unknown_labels(predicted, pred_weight),
         ),
         wheels=ring_counts(protocol.rings, counts, weight, lengths[p] > 0),
         floors=lambda: wheel_floors(
-            scorer, gold, gold_weight, mean_length(pred_lists, pred_weight), predicted, pred_weight
+            scorer,
+            gold,
+            gold_weight,
+            predicted,
+            pred_weight,
+            max(1, round(mean_labels or 0)),
+            candidates,
         ),
         describe=describe,
         trace=trace,
@@ -81,16 +89,3 @@ def _choices(scorer: WheelScorer, parser: str) -> dict[str, object]:
     stages = scorer.normalizer.signature
     same = len(set(stages.values())) == 1
     return {"parser": parser, "normalizer": next(iter(stages.values())) if same else stages}
-
-
-def _candidates(scorer: WheelScorer, prepared: Prepared) -> NDArray[np.int32] | None:
-    """Clusters of the distinct gold cells as written: the official mscore's list of candidates."""
-    protocol = scorer.protocol
-    if protocol.metric != "hit-rate" or protocol.hit != "count":
-        return None
-    words: list[str] = []
-    for cell in prepared.gold.cells:
-        words.extend([cell] if isinstance(cell, str) else map(str, cell or ()))  # type: ignore[arg-type]
-    return scorer.codes(words)
-
-

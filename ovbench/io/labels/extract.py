@@ -18,17 +18,15 @@ from ovbench.io.labels.open_text import fold, without_markup
 
 _TOKEN = re.compile(r"\w+(?:['-]\w+)*|[.,;:!?\n()]")
 _NEGATORS = words("not no never without neither nor cannot hardly barely lacks lacking")
-_NEGATING_PAIRS = frozenset(
-    tuple(pair.split())
-    for pair in (
-        "rather than;instead of;lack of;absence of;free of;free from;far from;devoid of;"
-        "anything but"
-    ).split(";")
+_NEGATING_PAIRS = words(
+    "rather_than instead_of lack_of absence_of free_of free_from far_from devoid_of anything_but"
 )
 _NOT_NEGATING = words("only just merely simply doubt")
 _CLAUSE_ENDS = {"\n"} | words(
     ". ; : ! ? ( ) but however although though yet instead just because while"
 )
+_NEXT_VERBS = words("is was sounds seems appears feels looks shows expresses he she they")
+"""After *and*, the beginning of a clause of its own."""
 _MAX_PHRASE = 4
 """Words in the longest known phrase that is looked for."""
 
@@ -86,10 +84,14 @@ def _negated(tokens: list[str]) -> list[bool]:
     result, active = [], False
     for at, word in enumerate(tokens):
         following = tokens[at + 1] if at + 1 < len(tokens) else ""
-        if word in _CLAUSE_ENDS or (word == "," and not _list_goes_on(tokens, at)):
+        if (
+            word in _CLAUSE_ENDS
+            or (word == "," and not _list_goes_on(tokens, at))
+            or (word == "and" and following in _NEXT_VERBS)
+        ):
             active = False
         result.append(active)
-        if word in _NEGATORS or word.endswith("n't") or (word, following) in _NEGATING_PAIRS:
+        if word in _NEGATORS or word.endswith("n't") or f"{word}_{following}" in _NEGATING_PAIRS:
             active = following not in _NOT_NEGATING
     return result
 

@@ -21,6 +21,7 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import ClassVar
 
 from ovbench.io.labels.base import EMPTY, UNPARSABLE, Parsed, PlainForm, Status, is_missing
@@ -34,13 +35,13 @@ _LIST_KEYS = (
 )
 _LEAD_WORD = (
     r"(?:emotions?|emotional|states?|labels?|answers?|outputs?|open_?set|ov_?labels?|predictions?"
-    r"|results?|responses?|feelings?|moods?|情绪|情感|标签|答案)"
+    r"|results?|responses?|feelings?|moods?|lists?|words|情绪|情感|标签|答案)"
 )
 _LEAD_LINE = re.compile(rf"^[^:\n]{{0,120}}?(?<!\w){_LEAD_WORD}(?!\w)[^:\n]{{0,60}}:", re.MULTILINE)
 _LEAD = re.compile(rf"^[^:=]{{0,60}}?(?<!\w){_LEAD_WORD}(?!\w)[^:=]{{0,40}}[:=]")
 _BULLET_LINE = re.compile(
     r"^[ \t]*(?:[-*+•·–—]|\(?\d{1,2}[.):])[ \t]+(?P<label>[^:\n]{1,40}?)[ \t\"']*"
-    r"(?::|[ \t][-–—])[ \t]+(?P<rest>[^\n]+)$",
+    r"(?P<mark>:|[ \t][-–—])[ \t]+(?P<rest>[^\n]+)$",
     re.MULTILINE,
 )
 _SPLIT = re.compile(
@@ -48,19 +49,21 @@ _SPLIT = re.compile(
     r"|(?<![\w'-])(?:and|or|but|as\s+well\s+as)(?![\w'-])"
     r"|['\"]\s+['\"]"
     r"|\s[-–*]\s"
-    r"|[.!?]+(?=\s|$)"
+    r"|[.!?](?=\s|$)"
     r"|(?<!\S)\(?\d{1,2}[.)](?=\s)"
 )
 _ASIDE = re.compile(r"\([^()]*\)")
 _ONE_LIST = re.compile(r"\[[^\[\]]*\]")
 _NUMBER_BEFORE = re.compile(r"^\(?\d{1,3}(?:[.):]|\s)\s*")
-_SCORE_AFTER = re.compile(r"[\s:=\"'(-]*\d+(?:\.\d+)?\s*%?$")
+_SCORE_AFTER = re.compile(r"[\s:=\"'(-]{0,10}\d{1,9}(?:\.\d{1,9})?\s?%?$")
 _EDGES = " \t\n\"'`*_~.!?,;:#>()<=-–—…"
 _NOT_APPLICABLE = re.compile(r"\bn/a\b")
+# What stands for no label, and headings, which are none.
 _NONE = frozenset(
     [
         *("none", "null", "nil", "nan", "na", "empty", "not applicable", "none of the above"),
         *("no emotion", "no emotions", "no label", "no labels"),
+        *("emotion", "emotions", "label", "labels", "answer", "answers", "openset", "list"),
     ]
 )
 
@@ -108,7 +111,7 @@ class _Found:
             self.odd |= parsed.status is Status.UNPARSABLE
         elif isinstance(value, (dict, JsonObject)):
             chosen = _labels_of(dict(value))
-            self.odd |= not chosen
+            self.odd |= bool(value) and not chosen
             self.add_value(chosen)
         elif isinstance(value, (list, tuple)):
             for item in value:
@@ -197,8 +200,8 @@ def _parse_list(text: str) -> Parsed:
 
 
 def _bullet(line: re.Match[str]) -> str:
-    """``- happy: the voice is bright`` is the label happy; ``- happy - sad`` is two."""
-    explained = len(line["rest"].split()) > 2
+    """``- happy: a bright voice`` is the label happy; ``- happy - sad`` is two."""
+    explained = line["mark"] == ":" or len(line["rest"].split()) > 2
     return f"{line['label']}\n" if explained else line[0]
 
 
@@ -218,16 +221,19 @@ class _Plain:
     unique = True
 
     def piece(self, raw: str, first: bool, last: bool) -> str | None:
-        return self._one_label(raw) if _PLAIN_PIECES[first, last].fullmatch(raw) else None
+        return (
+            _one_label(raw.strip(" \t[]\"'")) if _PLAIN_PIECES[first, last].fullmatch(raw) else None
+        )
 
     def item(self, raw: str) -> str | None:
         return self.piece(raw, first=False, last=False)
 
-    def _one_label(self, raw: str) -> str | None:
-        labels, status = _parse_text(raw)
-        if status is Status.OK and len(labels) == 1:
-            return labels[0]
-        return None if raw.strip(" \t[]") else ""
+
+@lru_cache(maxsize=100_000)
+def _one_label(words: str) -> str | None:
+    """The label that words are, ``""`` for no words; None if they are none, or several."""
+    labels, _ = _parse_text(words)
+    return labels[0] if len(labels) == 1 else None if words else ""
 
 
 _PLAIN = _Plain()

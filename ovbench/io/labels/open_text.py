@@ -21,12 +21,11 @@ _CHARACTERS = str.maketrans(
 _INVISIBLE = {"Cf", "Cs", "Co", "So"}
 """Zero-width and other format characters, surrogates, private use, emoji."""
 
-_THINKING = re.compile(r"<think(?:ing)?>.*?</think(?:ing)?>", re.DOTALL)
 _TAG = re.compile(r"</?[a-z][a-z_]{0,20}/?>|<\|[^|<>]{0,40}\|>")
-_FENCE = re.compile(r"```[a-z0-9]*")
+_FENCE = re.compile(r"```(?:(?:json|python|text|txt|markdown|md|plaintext)\b)?")
 _EMPHASIS = re.compile(r"\*\*|__|`")
 _HEADING = re.compile(r"^[ \t]*(?:#+|>)[ \t]*", re.MULTILINE)
-_ESCAPED_QUOTE = re.compile(r"\\+(?=['\"])")
+_ESCAPED_QUOTE = re.compile(r"\\{1,4}(?=['\"])")
 
 
 def fold(text: str) -> str:
@@ -41,9 +40,13 @@ def fold(text: str) -> str:
 
 
 def without_markup(text: str) -> str:
-    r"""Folded text without Markdown, tags and thinking blocks; ``\n`` and ``\"`` unescaped."""
+    r"""Folded text without Markdown, tags and what a model thought before it answered.
+
+    Written-out ``\n`` and ``\"`` become what they stand for.
+    """
     if "<" in text:
-        text = _TAG.sub("\n", _THINKING.sub("\n", text))
+        thought = max(text.rfind("</think>"), text.rfind("</thinking>"))
+        text = _TAG.sub("\n", text[max(thought, 0) :])
     if "\\" in text:
         text = _ESCAPED_QUOTE.sub("", text.replace("\\n", "\n")).replace("\\", " ")
     text = _EMPHASIS.sub("", _FENCE.sub("\n", text))

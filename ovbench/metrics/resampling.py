@@ -1,0 +1,168 @@
+"""Random re-sums of statistics, exactly the same on every machine.
+
+A draw gives every row a random integer weight, and the re-sum is weights @ values. All of it is
+integers below 2**53, which float64 adds without rounding in any order, so neither the number of
+threads nor the library that multiplies the matrices can change a digit. Draws come in blocks of
+fixed size with a seed each (``SeedSequence(seed, spawn_key=(stream, block))``), so neither can the
+way the work is split.
+
+Bootstrap weights are multinomial: n items drawn from n with replacement. They are made in one of
+two ways that give the same distribution, chosen by cost alone:
+
+* a draw per row (``Generator.multinomial``, some 100 ns per row) where few distinct rows stand for
+  many items, that is where rows * ``ROW_COST`` < n;
+* else a draw per item: independent Poisson counts, conditioned on their total N, are multinomial
+  with N trials. With a rate a little under 1 the total stays below n but for 3 draws in 100,000,
+  which are drawn again (that looks at nothing but N), and n - N items drawn one by one complete it.
+  The counts come from a table over 16 random bits. What 2**16 cannot divide is left as an escape in
+  the table and drawn to full precision, so that the table's coarseness costs no exactness.
+
+Example: 3 items of which two are alike are 2 rows with weights [2, 1]; a bootstrap weight is
+(3, 0), (2, 1), (1, 2) or (0, 3) with chances 8, 12, 6 and 1 in 27.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ovbench.errors import InputError
+
+BLOCK = 64
+"""Draws that share a seed."""
+MOST_THREADS = 8
+ROW_COST = 32
+"""A multinomial draw for one row costs as much as this many items drawn one by one."""
+EXACT = 2**53
+_BUFFER = 2**22  # weights held at once by a thread: 32 MiB
+_POISSON_FROM = 1024  # below this many items the Poisson way saves nothing
+_MARGIN = 4.0  # standard deviations between the mean of N and n
+_TABLE = 2**16
+_ESCAPE = -1.0
+
+Draw = Callable[[np.random.Generator, NDArray[np.float64]], None]
+"""Fills one row of weights, shape (rows,)."""
+
+
+def resum(
+    values: NDArray[np.int64],
+    weight: NDArray[np.int64],
+    draw: Draw,
+    *,
+    draws: int,
+    seed: int,
+    stream: int = 0,
+    threads: int | None = None,
+) -> NDArray[np.float64]:
+    """``draws`` re-sums of ``values`` (rows, columns): shape (draws, columns), exact integers.
+
+    ``weight`` are the items behind each row; ``draw`` makes the random weights from a generator.
+    Draws of another ``stream`` are independent under the same seed. ``threads`` (default: one per
+    processor, at most 8) changes the speed only.
+    """
+    largest = int(np.abs(values).max(initial=0)) * int(weight.sum())
+    if largest >= EXACT:
+        raise InputError(
+            f"{int(weight.sum())} items are too many for exact random re-sums",
+            expected="about 38 million at most",
+            mend="ask for no intervals",
+        )
+    rows = len(values)
+    columns = np.ascontiguousarray(values.T, dtype=np.float64)
+    sums = np.zeros((draws, len(columns)))
+    held = max(1, min(BLOCK, _BUFFER // max(rows, 1)))
+
+    def work(block: int) -> None:
+        rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(stream, block)))
+        weights = np.empty((held, rows))
+        stop = min(draws, (block + 1) * BLOCK)
+        for start in range(block * BLOCK, stop, held):
+            batch = weights[: min(held, stop - start)]
+            for row in batch:
+                draw(rng, row)
+            sums[start : start + len(batch)] = (columns @ batch.T).T
+
+    if rows:
+        with ThreadPoolExecutor(threads or min(os.cpu_count() or 1, MOST_THREADS)) as pool:
+            list(pool.map(work, range(-(-draws // BLOCK))))
+    return sums
+
+
+def bootstrap_draw(weight: NDArray[np.int64]) -> Draw:
+    """Draws of as many items as there are, with replacement: how often each row comes up."""
+    rows, n = len(weight), int(weight.sum())
+    if rows * ROW_COST < n:
+        shares = weight / n
+        return lambda rng, out: np.copyto(out, rng.multinomial(n, shares))
+    fill = _poisson_counts(n) if n >= _POISSON_FROM else _plain_counts(n)
+    return fill if rows == n else _grouped(fill, weight)
+
+
+def swap_draw(weight: NDArray[np.int64]) -> Draw:
+    """Of each row's items, how many a fair coin per item picks."""
+    rows, n = len(weight), int(weight.sum())
+    if rows * ROW_COST < n:
+        return lambda rng, out: np.copyto(out, rng.binomial(weight, 0.5))
+
+    def fill(rng: np.random.Generator, out: NDArray[np.float64]) -> None:
+        np.copyto(out, np.unpackbits(_random_words(rng, -(-n // 64)).view(np.uint8), count=n))
+
+    return fill if rows == n else _grouped(fill, weight)
+
+
+def _grouped(fill: Draw, weight: NDArray[np.int64]) -> Draw:
+    """A draw per item, summed over the items of each row."""
+    n, starts = int(weight.sum()), np.cumsum(weight) - weight
+
+    def grouped(rng: np.random.Generator, out: NDArray[np.float64]) -> None:
+        items = np.empty(n)
+        fill(rng, items)
+        np.add.reduceat(items, starts, out=out)
+
+    return grouped
+
+
+def _plain_counts(n: int) -> Draw:
+    return lambda rng, out: np.copyto(out, np.bincount(rng.integers(n, size=n), minlength=n))
+
+
+def _poisson_counts(n: int) -> Draw:
+    table, escaped = _poisson_table(1.0 - _MARGIN / math.sqrt(n))
+    words = -(-n // 4)
+
+    def fill(rng: np.random.Generator, out: NDArray[np.float64]) -> None:
+        missing = -1
+        while missing < 0:
+            lots = _random_words(rng, words).view(np.uint16)[:n]
+            np.take(table, lots, out=out, mode="clip")  # 'clip' lets numpy write without a copy
+            at = np.flatnonzero(out == _ESCAPE)
+            out[at] = np.searchsorted(escaped, rng.random(at.size), side="right")
+            missing = n - int(out.sum())
+        np.add.at(out, rng.integers(n, size=missing), 1.0)
+
+    return fill
+
+
+def _poisson_table(rate: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """A table over 16 bits of Poisson counts with escapes, and the escapes' distribution function.
+
+    Count k fills floor(p_k * 2**16) places; an escape is k with the chance left over.
+    """
+    chances = [math.exp(-rate)]
+    while chances[-1] > 1e-30:
+        chances.append(chances[-1] * rate / len(chances))
+    shares = np.array(chances) * _TABLE
+    places = np.floor(shares).astype(np.int64)
+    table = np.full(_TABLE, _ESCAPE)
+    table[: places.sum()] = np.repeat(np.arange(len(places)), places)
+    left = np.cumsum(shares - places)
+    return table, left[:-1] / left[-1]
+
+
+def _random_words(rng: np.random.Generator, size: int) -> NDArray[np.uint64]:
+    return rng.integers(2**64 - 1, size=size, dtype=np.uint64, endpoint=True)

@@ -1,0 +1,284 @@
+"""Score one class per item: closed sets and sentiment."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ovbench.errors import InputError
+from ovbench.io.labels import Status, parse_cells
+from ovbench.io.records import Cell
+from ovbench.metrics import categorical, floors, sentiment
+from ovbench.metrics.statistics import Statistics
+from ovbench.normalize.canonical import canonical
+from ovbench.protocols.schema import ClosedSetProtocol, SentimentProtocol
+from ovbench.results import Confusion, Floor, PerClass
+from ovbench.scoring.cluster_sets import labels_of
+from ovbench.scoring.evaluation import Evaluation, SampleItem, distinct_pairs, item_status
+from ovbench.scoring.floors import Floors
+from ovbench.scoring.options import Options
+from ovbench.scoring.prepare import Prepared, parsers
+
+OTHER = categorical.OTHER
+_SENTIMENTS = {"positive": 1, "negative": -1, "neutral": 0}
+
+
+def evaluate_closed_set(
+    prepared: Prepared, protocol: ClosedSetProtocol, options: Options
+) -> Evaluation:
+    """Score class names against class names.
+
+    Raises
+    ------
+    InputError
+        If a gold cell is not one class, or not one of the declared classes.
+    """
+    parser, gold_parser = parsers(protocol.parser, options)
+    name = canonical if protocol.names == "canonical" else str
+    gold_lists = parse_cells(prepared.gold.cells, gold_parser)
+    gold_names: list[str] = []
+    for index, cell in enumerate(prepared.gold.cells):
+        labels = labels_of(gold_lists, index)
+        if len(labels) != 1:
+            raise InputError(
+                f"the gold cell {cell!r:.60} is {len(labels)} labels",
+                where=prepared.gold.source,
+                expected="one class per item",
+                mend="score several labels per item with ew-open-1 or hit-open-1",
+            )
+        gold_names.append(name(labels[0]))
+    classes = _declared(options.classes, name) or tuple(sorted(set(gold_names)))
+    code = {label: number for number, label in enumerate(classes)}
+    for label in gold_names:
+        if label not in code:
+            raise InputError(
+                f"gold class {label!r} is not among the declared classes",
+                where=prepared.gold.source,
+                expected=", ".join(classes),
+            )
+    pred_lists = parse_cells(prepared.predictions.cells, parser)
+    answers, status = [], pred_lists.status.copy()
+    for index in range(len(status)):
+        labels = tuple({name(label) for label in labels_of(pred_lists, index)})
+        answer = code.get(labels[0], OTHER) if len(labels) == 1 else OTHER
+        if answer == OTHER and status[index] == Status.OK:
+            status[index] = Status.OUT_OF_SET
+        answers.append(answer)
+    return _evaluation(
+        prepared,
+        np.array([code[label] for label in gold_names], dtype=np.int64),
+        np.array(answers, dtype=np.int64),
+        status,
+        classes,
+        {"parser": parser.id, "classes": ",".join(classes)},
+        describe=lambda g, p: ((gold_names[g],), labels_of(pred_lists, p)),
+    )
+
+
+def _declared(classes: str | None, name: Callable[[str], str]) -> tuple[str, ...] | None:
+    """A comma-separated list of classes; the named lists are for reading gold, not for scoring."""
+    if classes is None or "," not in classes:
+        return None
+    return tuple(dict.fromkeys(name(part.strip().lower()) for part in classes.split(",")))
+
+
+def evaluate_sentiment(prepared: Prepared, protocol: SentimentProtocol) -> Evaluation:
+    """Score sentiment words against gold values (numbers, or sentiment words)."""
+    source = prepared.gold.source
+    values = np.array([_gold_value(cell, source) for cell in prepared.gold.cells])
+    gold = sentiment.gold_codes(values, protocol.rule)
+    exact = protocol.answers == "exact"
+    read = [_answer(cell, exact) for cell in prepared.predictions.cells]
+    status = np.array([found[1] for found in read], dtype=np.uint8)
+    answers = sentiment.answer_codes(np.array([found[0] for found in read]), protocol.rule)
+    # A missing answer counts as any other answer that names no sentiment.
+    nothing = int(sentiment.answer_codes(np.array([sentiment.OTHER]), protocol.rule)[0])
+    kept = prepared.keep(gold[prepared.gold_cell] != OTHER)
+    if not kept.ids:
+        raise InputError(
+            "every gold value is zero",
+            where=source,
+            expected="values above and below 0",
+            mend="use --protocol sentiment-has0, which scores zeros",
+        )
+    return _evaluation(
+        kept,
+        gold,
+        answers,
+        status,
+        sentiment.classes(protocol.rule),
+        {},
+        describe=lambda g, p: (
+            (str(prepared.gold.cells[g]),),
+            () if p < 0 else (str(prepared.predictions.cells[p]),),
+        ),
+        missing=nothing,
+        left_out=len(prepared.ids) - len(kept.ids),
+    )
+
+
+def _gold_value(cell: Cell, source: str) -> float:
+    if isinstance(cell, str):
+        word = _folded(cell)
+        if word in _SENTIMENTS:
+            return float(_SENTIMENTS[word])
+        try:
+            return float(cell)
+        except ValueError:
+            pass
+    elif isinstance(cell, int | float) and not isinstance(cell, bool):
+        return float(cell)
+    raise InputError(
+        f"the gold sentiment is {cell!r:.60}",
+        where=source,
+        expected="a number, or positive, negative or neutral",
+    )
+
+
+def _answer(cell: Cell, exact: bool) -> tuple[int, Status]:
+    """Sentiment code of an answer, and its status."""
+    text = cell[0] if isinstance(cell, tuple) and len(cell) == 1 else cell
+    if text is None or text == () or (isinstance(text, str) and not text.strip()):
+        return sentiment.OTHER, Status.EMPTY
+    word = str(text) if exact else _folded(str(text))
+    if word in _SENTIMENTS:
+        return _SENTIMENTS[word], Status.OK
+    return sentiment.OTHER, Status.OUT_OF_SET
+
+
+def _folded(text: str) -> str:
+    return re.sub(r"[^\w]+", " ", text.lower()).strip()
+
+
+def _evaluation(
+    items: Prepared,
+    gold: NDArray[np.int64],
+    answers: NDArray[np.int64],
+    status: NDArray[np.uint8],
+    classes: Sequence[str],
+    choices: dict[str, object],
+    *,
+    describe: Callable[[int, int], tuple[tuple[str, ...], tuple[str, ...]]],
+    missing: int = OTHER,
+    left_out: int = 0,
+) -> Evaluation:
+    """The evaluation of class codes per gold cell and per predicted cell."""
+    g, p, weight, row_of_item = distinct_pairs(items.gold_cell, items.pred_cell)
+    pred_codes = np.append(answers, missing)[p]
+    found = class_evaluation(items.ids, gold[g], pred_codes, weight, row_of_item, classes)
+    return replace(
+        found,
+        status=item_status(items.pred_cell, status),
+        left_out=left_out,
+        choices=choices,
+        describe=lambda item: describe(int(g[row_of_item[item]]), int(p[row_of_item[item]])),
+        columns=items.columns,
+    )
+
+
+def class_evaluation(
+    ids: Sequence[str],
+    gold: NDArray[np.int64],
+    answers: NDArray[np.int64],
+    weight: NDArray[np.int64],
+    row_of_item: NDArray[np.int64],
+    classes: Sequence[str],
+) -> Evaluation:
+    """The evaluation of class codes, one row per distinct pair (-1: an answer of no class)."""
+    statistics = categorical.statistics(gold, answers, weight, classes)
+    right = (gold == answers).astype(np.float64)
+    matrix = categorical.confusion(gold, answers, weight, len(classes))
+    names = [*classes, "other"]
+    return Evaluation(
+        ids=ids,
+        statistics=statistics,
+        row_of_item=row_of_item,
+        status=np.zeros(len(ids), dtype=np.uint8),
+        left_out=0,
+        item_scores=lambda: right[row_of_item],
+        by_class=lambda scores: _per_class(scores, classes),
+        confusion=Confusion(
+            rows=tuple(classes), columns=tuple(names), counts=tuple(map(tuple, matrix.tolist()))
+        ),
+        floors=lambda: class_floors(statistics, classes),
+        sample=lambda: {
+            "gold": [classes[code] for code in gold[row_of_item]],
+            "pred": [None if code < 0 else classes[code] for code in answers[row_of_item]],
+        },
+    )
+
+
+def _per_class(scores: dict[str, float], classes: Sequence[str]) -> dict[str, PerClass]:
+    return {
+        name: PerClass(
+            precision=scores[f"precision@{name}"],
+            recall=scores[f"recall@{name}"],
+            f1=scores[f"f1@{name}"],
+            support=int(scores[f"support@{name}"]),
+        )
+        for name in classes
+    }
+
+
+def class_floors(statistics: Statistics, classes: Sequence[str]) -> Floors:
+    """The most frequent class for every item, each single class, and the answers shuffled."""
+    totals = statistics.totals()
+    support = totals.reshape(3, -1)[1]
+    majority = int(np.argmax(support))
+
+    def scored(sums: NDArray[np.float64]) -> dict[str, float]:
+        return {name: float(value) for name, value in statistics.finish(sums).items()}
+
+    found: Floors = {
+        "majority": (
+            Floor(
+                description="the most frequent class of this gold, for every item",
+                labels=(classes[majority],),
+            ),
+            scored(floors.constant_class(totals, majority)),
+        )
+    }
+    if "neutral" in classes:
+        sums = floors.constant_class(totals, list(classes).index("neutral"))
+        note = Floor(description="neutral for every item", labels=("neutral",))
+        found["neutral"] = note, scored(sums)
+    note = Floor(description="the system's own answers, dealt to the items at random: expected")
+    found["label_shuffled"] = note, scored(floors.shuffled_classes(totals))
+    return found
+
+
+def class_evaluation_from_sample(
+    protocol: SentimentProtocol | ClosedSetProtocol, items: Sequence[SampleItem], where: str
+) -> Evaluation:
+    """The evaluation of kept classes and answers.
+
+    Raises
+    ------
+    InputError
+        If an item's gold is not a class name.
+    """
+    for item in items:
+        if not isinstance(item.gold, str) or not isinstance(item.pred, str | None):
+            raise InputError(
+                f"item {item.id!r} has gold {item.gold!r:.40} and answer {item.pred!r:.40}",
+                where=where,
+                expected="class names",
+            )
+    if isinstance(protocol, SentimentProtocol):
+        classes: tuple[str, ...] = sentiment.classes(protocol.rule)
+    else:
+        named = {str(side) for item in items for side in (item.gold, item.pred) if side is not None}
+        classes = tuple(sorted(named))
+    code = {name: number for number, name in enumerate(classes)}
+    gold = np.array([code.get(str(item.gold), OTHER) for item in items], dtype=np.int64)
+    answers = np.array(
+        [OTHER if item.pred is None else code.get(str(item.pred), OTHER) for item in items],
+        dtype=np.int64,
+    )
+    every = np.arange(len(items), dtype=np.int64)
+    ones = np.ones(len(items), dtype=np.int64)
+    return class_evaluation([item.id for item in items], gold, answers, ones, every, classes)

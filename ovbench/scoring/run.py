@@ -1,0 +1,117 @@
+"""What can be asked of scoring: files, kept samples, floors, and the spread of a difference."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from ovbench.errors import InputError
+from ovbench.metrics.power import detectable_difference
+from ovbench.protocols import Protocol, load_protocol
+from ovbench.results import Result
+from ovbench.scoring.assemble import Origin, assemble
+from ovbench.scoring.compare import compare
+from ovbench.scoring.evaluate import evaluate
+from ovbench.scoring.floor_report import floor_report
+from ovbench.scoring.options import Options
+from ovbench.scoring.planning import FloorReport
+from ovbench.scoring.prepare import Prepared, Source, prepare, read_gold, read_predictions
+from ovbench.scoring.samples import read_samples, write_samples
+
+
+def score_files(
+    predictions: Source,
+    gold: Source,
+    protocol: str | Protocol,
+    options: Options,
+    *,
+    against: Sequence[Source] = (),
+    samples: str | None = None,
+) -> Result:
+    """Score predictions against gold by a protocol.
+
+    Parameters
+    ----------
+    predictions, gold:
+        Files of any format, or mappings from id to labels.
+    protocol:
+        A protocol or its id.
+    against:
+        Other systems' predictions, compared on the same gold.
+    samples:
+        Where to write the sufficient statistics of every item.
+
+    Raises
+    ------
+    ovbench.errors.InputError
+        If a file cannot be read, or its ids do not fit the gold.
+    """
+    chosen = load_protocol(protocol) if isinstance(protocol, str) else protocol
+    gold_records = read_gold(gold, chosen, options)
+
+    def pair(source: Source) -> Prepared:
+        return prepare(read_predictions(source, chosen, options), gold_records, options)
+
+    prepared = pair(predictions)
+    evaluation = evaluate(prepared, chosen, options)
+    others = []
+    for source in against:
+        other = pair(source)
+        others.append((other.predictions.source, evaluate(other, chosen, options)))
+    comparisons = compare(evaluation, others, chosen.headline, options) if others else ()
+    result = assemble(evaluation, chosen, options, Origin.of(prepared), comparisons)
+    if samples is not None:
+        write_samples(Path(samples), evaluation, chosen, result)
+    return result
+
+
+def score_samples(path: str | Path, options: Options) -> Result:
+    """Score a file of sufficient statistics again (see ``--samples``).
+
+    Raises
+    ------
+    ovbench.errors.InputError
+        If the file is not such a file, is incomplete, or holds impossible counts.
+    """
+    evaluation, protocol, origin = read_samples(Path(path), options)
+    return assemble(evaluation, protocol, options, origin)
+
+
+def floors_of(
+    gold: Source, protocol: str | Protocol, options: Options, labels: int | None = None
+) -> FloorReport:
+    """What trivial answers score on a gold file.
+
+    Parameters
+    ----------
+    labels:
+        Labels in the constant answer; by default as many as a gold item has on average.
+    """
+    chosen = load_protocol(protocol) if isinstance(protocol, str) else protocol
+    return floor_report(read_gold(gold, chosen, options), chosen, options, labels)
+
+
+def difference_error(
+    predictions: Sequence[Source], gold: Source, protocol: str | Protocol, options: Options
+) -> tuple[float, int]:
+    """Standard error of the headline's difference between two systems, and the items it is for.
+
+    Given one system, it is that of the difference to an unrelated system of the same spread.
+
+    Raises
+    ------
+    InputError
+        If there are more than two systems, or the error is undefined.
+    """
+    if len(predictions) > 2:
+        raise InputError(f"{len(predictions)} systems", expected="one or two")
+    without = replace(options, floors=False)
+    result = score_files(predictions[0], gold, protocol, without, against=predictions[1:])
+    if result.comparisons:
+        detectable, items = result.comparisons[0].detectable, result.comparisons[0].items
+    else:
+        detectable, items = result.detectable_difference, result.counts.scored
+    if detectable is None:
+        raise InputError("the score is undefined, and so is its spread")
+    return detectable / detectable_difference(1.0), items
