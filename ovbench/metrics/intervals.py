@@ -2,9 +2,10 @@
 
 From n items n are drawn with replacement, ``draws`` times; every score is worked out from each
 draw's sums. The interval runs between the (1-c)/2 and (1+c)/2 quantiles of the draws (linear
-between order statistics), for a confidence c. All rings and all scores share the draws. With ``clusters``,
-whole clusters (dialogues, speakers) are drawn, as many as there are, because clips of one dialogue
-are not independent. Source: Efron and Tibshirani, An Introduction to the Bootstrap (1993), ch. 13.
+between order statistics), for a confidence c. All rings and all scores share the draws. With
+``clusters``, whole clusters (dialogues, speakers) are drawn, as many as there are, because clips of
+one dialogue are not independent. Source: Efron and Tibshirani, An Introduction to the Bootstrap
+(1993), chapter 13.
 
 Example: with 2 items of accuracy 0 and 1, a draw has mean 0, 1/2 or 1 with chances 1/4, 1/2, 1/4,
 so the 95 % interval of 10,000 draws is 0 to 1.
@@ -90,7 +91,8 @@ def bootstrap(
     Raises
     ------
     InputError
-        For fewer than one draw, a seed below 0, a confidence outside 0..1, or more items than add up exactly.
+        For fewer than one draw, a seed below 0, a confidence outside 0..1, or more items than add
+        up exactly.
     """
     check_options(draws, seed, confidence)
     units = stats if clusters is None else stats.by_cluster(clusters)

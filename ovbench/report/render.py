@@ -21,7 +21,8 @@ def rich_tables(parts: Iterable[Section]) -> Iterable[RenderableType]:
     from rich.text import Text
 
     for part in parts:
-        table = Table(title=Text(part.title), title_justify="left", box=box.SIMPLE_HEAD)
+        yield Text(f"\n{part.title}", style="bold")
+        table = Table(box=box.SIMPLE_HEAD)
         for index, name in enumerate(part.columns):
             numeric = all(_is_number(row[index]) for row in part.rows)
             table.add_column(Text(name), justify="right" if numeric else "left", overflow="fold")

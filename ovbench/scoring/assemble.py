@@ -191,17 +191,18 @@ def _groups(evaluation: Evaluation, options: Options, protocol: Protocol) -> dic
         members = column == name
         statistics = evaluation.subset(members)
         flat = statistics.scores()
+        items = int(members.sum())
+        few = items < FEW_ITEMS
         draws = None
-        if options.draws:
+        if options.draws and not few:
             draws = bootstrap(
                 statistics, draws=options.draws, seed=options.seed, confidence=options.confidence
             )
-        items = int(members.sum())
         groups[name] = Group(
             items=items,
             scores=split_scores(flat)[0],
             intervals=split_intervals(draws, flat)[0],
-            warning=f"fewer than {FEW_ITEMS} items" if items < FEW_ITEMS else None,
+            warning=f"fewer than {FEW_ITEMS} items: no interval" if few else None,
         )
     return groups
 
@@ -231,7 +232,7 @@ def _errors(evaluation: Evaluation, wanted: int) -> tuple[ErrorItem, ...]:
 
 
 def _warnings(evaluation: Evaluation, origin: Origin, options: Options) -> tuple[str, ...]:
-    found = []
+    found = list(evaluation.notes)
     if len(evaluation.ids) < FEW_ITEMS:
         found.append(f"only {len(evaluation.ids)} items: the intervals cannot be trusted")
     unread = int((evaluation.status == Status.UNPARSABLE).sum())

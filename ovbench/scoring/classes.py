@@ -118,7 +118,22 @@ def evaluate_sentiment(prepared: Prepared, protocol: SentimentProtocol) -> Evalu
         ),
         missing=nothing,
         left_out=len(prepared.ids) - len(kept.ids),
+        notes=_sentiment_notes(
+            np.array([found[0] for found in read])[kept.pred_cell[kept.pred_cell >= 0]], protocol
+        ),
     )
+
+
+def _sentiment_notes(answers: NDArray[np.int64], protocol: SentimentProtocol) -> tuple[str, ...]:
+    """What became of the answers that are neither positive nor negative."""
+    neutral, other = (int((answers == code).sum()) for code in (sentiment.NEUTRAL, sentiment.OTHER))
+    fate = {
+        "affectgpt": ("count as negative", "count as negative"),
+        "non0": ("are wrong", "are wrong"),
+        "has0": ("count as non-negative", "are wrong"),
+    }[protocol.rule]
+    told = ((neutral, "neutral answers", fate[0]), (other, "other answers", fate[1]))
+    return tuple(f"{n} {what} {become}" for n, what, become in told if n)
 
 
 def _gold_value(cell: Cell, source: str) -> float:
@@ -165,6 +180,7 @@ def _evaluation(
     describe: Callable[[int, int], tuple[tuple[str, ...], tuple[str, ...]]],
     missing: int = OTHER,
     left_out: int = 0,
+    notes: tuple[str, ...] = (),
 ) -> Evaluation:
     """The evaluation of class codes per gold cell and per predicted cell."""
     g, p, weight, row_of_item = distinct_pairs(items.gold_cell, items.pred_cell)
@@ -177,6 +193,7 @@ def _evaluation(
         choices=choices,
         describe=lambda item: describe(int(g[row_of_item[item]]), int(p[row_of_item[item]])),
         columns=items.columns,
+        notes=notes,
     )
 
 

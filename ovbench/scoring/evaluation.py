@@ -72,6 +72,8 @@ class Evaluation:
     item_scores: Callable[[], NDArray[np.float64]]
     choices: dict[str, object] = field(default_factory=dict)
     """What the signature must tell beside the protocol's fields."""
+    notes: tuple[str, ...] = ()
+    """What a reader of the score must know."""
     labels: Labels | None = None
     wheels: dict[str, dict[str, RingCounts]] = field(default_factory=dict)
     by_class: Callable[[dict[str, float]], dict[str, PerClass]] | None = None
