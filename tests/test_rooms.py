@@ -17,7 +17,7 @@ FLOORS = [
     {"results"},
     {"protocols", "normalize"},
     {"metrics", "io"},
-    {"errors", ""},
+    {"errors", "progress", ""},
 ]
 FLOOR_OF = {room: height for height, rooms in enumerate(reversed(FLOORS)) for room in rooms}
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +25,60 @@ def stdout() -> Console:
     from rich.console import Console
 
     return Console(width=None if sys.stdout.isatty() else PIPED_WIDTH, highlight=False)
+
+
+SLOW = 2.0
+"""Seconds after which a person wants to see that something is going on."""
+
+
+@contextmanager
+def watched() -> Iterator[None]:
+    """Show the progress of slow work on standard error, where that is a terminal."""
+    from ovbench.progress import reporting
+
+    if not sys.stderr.isatty():
+        yield
+        return
+    with reporting(_bar):
+        yield
+
+
+def _bar(items: Iterable[object], what: str, total: int | None) -> Iterator[object]:
+    """Pass items through; a bar with rate and time left appears once the work is slow."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        ProgressColumn,
+        Task,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+    from rich.text import Text
+
+    class Rate(ProgressColumn):
+        """Items per second."""
+
+        def render(self, task: Task) -> Text:
+            return Text(f"{task.speed or 0:,.0f}/s")
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Rate())
+    bar = Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True)
+    task = bar.add_task(what, total=total)
+    start, shown, pending = time.monotonic(), False, 0
+    try:
+        for item in items:
+            yield item
+            pending += 1
+            if not shown and time.monotonic() - start > SLOW:
+                bar.start()
+                shown = True
+            if shown and (pending > 1000 or total is not None):
+                bar.advance(task, pending)
+                pending = 0
+    finally:
+        bar.stop()
 
 
 def show(parts: Iterable[Section], form: str = "table") -> None:

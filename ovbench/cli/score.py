@@ -80,7 +80,7 @@ def score(
 
     Exit codes: 0 scored, 2 bad input.
     """
-    from ovbench.cli.console import show, write_json
+    from ovbench.cli.console import show, watched, write_json
     from ovbench.report.sections import sections
     from ovbench.scoring import Options, score_files, score_samples
 
@@ -110,7 +110,8 @@ def score(
                 "--from-samples takes no predictions and no gold",
                 mend="leave out PRED and --gold, or leave out --from-samples",
             )
-        result = score_samples(from_samples, chosen)
+        with watched():
+            result = score_samples(from_samples, chosen)
     else:
         if predictions is None or gold is None:
             raise InputError(
@@ -118,9 +119,10 @@ def score(
                 expected="ovbench score PRED --gold GOLD",
                 mend="try it on the sample that ships with ovbench (see the README)",
             )
-        result = score_files(
-            predictions, gold, protocol, chosen, against=against or (), samples=samples
-        )
+        with watched():
+            result = score_files(
+                predictions, gold, protocol, chosen, against=against or (), samples=samples
+            )
     if json is not None:
         write_json(json, result.to_json())
     if json != "-":

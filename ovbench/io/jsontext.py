@@ -11,6 +11,7 @@ from ovbench.errors import InputError
 from ovbench.io.columns import Columns, Wanted, choose_columns, label_column, listing
 from ovbench.io.records import Records, RecordsBuilder, id_text, to_cell
 from ovbench.io.text import lines, whole_text
+from ovbench.progress import track
 
 _EACH_LINE = 'a JSON object on each line, such as {"id": "a", "prediction": ["happy"]}'
 
@@ -27,7 +28,7 @@ def read_jsonl(stream: io.BufferedReader, source: str, wanted: Wanted) -> Record
 
 
 def _jsonl_rows(stream: io.BufferedReader, source: str) -> Iterator[_Row]:
-    for number, line in enumerate(lines(stream, source), 1):
+    for number, line in enumerate(track(lines(stream, source), f"reading {source}"), 1):
         if line.isspace():
             continue
         where = f"{source}, line {number}"

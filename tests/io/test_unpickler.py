@@ -1,0 +1,180 @@
+"""Hostile pickles: nothing runs, and the message names what was refused."""
+
+from __future__ import annotations
+
+import io
+import pickle
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ovbench.errors import InputError
+from ovbench.io import unpickler
+from ovbench.io.read import read_records
+
+MARKER = "marker-of-code-that-ran"
+
+
+class Call:
+    """Pickles as a call of ``function(*arguments)``."""
+
+    def __init__(self, function: object, *arguments: object) -> None:
+        self.call = (function, arguments)
+
+    def __reduce__(self) -> tuple[object, tuple[object, ...]]:
+        return self.call
+
+
+def raw(module: str, name: str, rest: bytes) -> bytes:
+    """A hand-written pickle that starts with the global ``module.name``."""
+    return f"c{module}\n{name}\n".encode() + rest
+
+
+def payloads(marker: Path) -> dict[str, tuple[bytes, str]]:
+    import builtins
+    import os
+    import subprocess
+
+    write = f"open({str(marker)!r}, 'w').close()"
+    touch = f"touch {marker}"
+    text = repr(write).encode()
+    return {
+        "exec": (pickle.dumps(Call(exec, write)), "builtins.exec"),
+        "eval": (pickle.dumps(Call(eval, write)), "builtins.eval"),
+        "os.system": (pickle.dumps(Call(os.system, touch)), f"{os.system.__module__}.system"),
+        "subprocess": (pickle.dumps(Call(subprocess.call, ["touch", str(marker)])), "subprocess"),
+        "getattr": (pickle.dumps(Call(getattr, "x", "upper")), "builtins.getattr"),
+        "open": (pickle.dumps(Call(builtins.open, str(marker), "w")), "open"),
+        "nested in a list": (pickle.dumps([1, {"a": (Call(exec, write),)}]), "builtins.exec"),
+        "in an object array": (
+            pickle.dumps(np.array([1, Call(exec, write)], dtype=object)),
+            "builtins.exec",
+        ),
+        "protocol 0": (pickle.dumps(Call(exec, write), protocol=0), "exec"),
+        "numpy.load": (raw("numpy", "load", b"(Vx\nI1\ntR."), "numpy.load"),
+        "numpy.fromfile": (raw("numpy", "fromfile", b"(Vx\ntR."), "numpy.fromfile"),
+        "numpy gadget": (
+            raw("numpy.testing._private.utils", "runstring", b"(V" + write.encode() + b"\n}tR."),
+            "numpy.testing._private.utils.runstring",
+        ),
+        "f2py gadget": (
+            raw("numpy.f2py.crackfortran", "myeval", b"(V" + write.encode() + b"\ntR."),
+            "numpy.f2py.crackfortran.myeval",
+        ),
+        "attribute path": (
+            b"\x80\x04\x8c\x05numpy\x8c\x0endarray.tofile\x93(\x8c\x01xtR.",
+            "numpy.ndarray.tofile",
+        ),
+        "INST": (b"(V" + write.encode() + b"\nibuiltins\nexec\n.", "builtins.exec"),
+        "OBJ": (b"(cbuiltins\nexec\nV" + write.encode() + b"\no.", "builtins.exec"),
+        "NEWOBJ of an allowed name": (raw("numpy", "ndarray", b"(I3\nt\x81."), "NEWOBJ"),
+        "call of an allowed name": (raw("numpy", "ndarray", b"(I3\ntR."), "not callable"),
+        "BUILD on a function": (
+            raw("numpy.core.multiarray", "_reconstruct", b"}Vx\nI1\nsb."),
+            "a state for a function",
+        ),
+        "BUILD with slots": (
+            raw("numpy", "dtype", b"(N}V__call__\nI1\nstb."),
+            "a state for a function",
+        ),
+        "BUILD of a dtype": (
+            raw("numpy", "dtype", b"(VO8\nI0\nI1\ntR(I3\nV|\nN(Va\nt}I-1\nI-1\nI0\ntb."),
+            "structured dtype",
+        ),
+        "bytes as pointers": (
+            # An object array whose items are said to be bytes: NumPy would read addresses there.
+            raw(
+                "numpy.core.multiarray",
+                "_reconstruct",
+                b"(cnumpy\nndarray\n(I0\ntC\x01btR(I1\n(I1\ntcnumpy\ndtype\n(VO8\nI0\nI1\ntR"
+                b"I00\nC\x08AAAAAAAAtb.",
+            ),
+            "unusual state",
+        ),
+        "subclass": (
+            raw("numpy.core.multiarray", "_reconstruct", b"(cbuiltins\nlist\n(I0\nttR."),
+            "builtins.list",
+        ),
+        "codec": (raw("_codecs", "encode", b"(Vx\nVrot13\ntR."), "codec other than latin1"),
+        "persistent id": (b"Pthing\n.", "persistent id"),
+        "binary persistent id": (b"Vthing\nQ.", "persistent id"),
+        "extension code": (b"\x82\x01.", "extension"),
+        "set": (pickle.dumps({1, 2}), "type set"),
+        "object": (raw("builtins", "object", b")R."), "builtins.object"),
+        "itself": (b"(lp0\ng0\na.", "nested more than"),
+        "not a pickle": (b"hello " + text, "damaged"),
+        "nothing": (b"", "damaged"),
+    }
+
+
+NAMES = list(payloads(Path(MARKER)))
+
+
+@pytest.mark.parametrize("case", NAMES)
+def test_hostile_pickle(tmp_path: Path, case: str) -> None:
+    marker = tmp_path / MARKER
+    data, word = payloads(marker)[case]
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        header, {"descr": "|O", "fortran_order": False, "shape": (1,)}
+    )
+    path = tmp_path / "x-openset.npz"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("fileitems.npy", header.getvalue() + data)
+        names = io.BytesIO()
+        np.save(names, np.array(["a"]))
+        archive.writestr("filenames.npy", names.getvalue())
+    with pytest.raises(InputError) as caught:
+        read_records(path)
+    assert "member 'fileitems'" in str(caught.value)
+    assert word in str(caught.value)
+    assert caught.value.exit_code == 2
+    assert not marker.exists()
+    assert not Path(MARKER).exists()
+
+
+def test_the_payload_is_real(tmp_path: Path) -> None:
+    """The stock unpickler does run it: otherwise the test above would show nothing."""
+    marker = tmp_path / MARKER
+    pickle.loads(payloads(marker)["nested in a list"][0])
+    assert marker.exists()
+
+
+def test_repetition_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unpickler, "MAX_VALUES", 10_000)
+    value: list[object] = ["ha"]
+    for _ in range(30):
+        value = [value] * 10  # 10^30 values in a few hundred bytes
+    with pytest.raises(InputError, match="more than 10000 values"):
+        unpickler.loads(pickle.dumps(value), "x")
+
+
+JSON_LIKE = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.binary(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner) | st.tuples(inner, inner),
+    max_leaves=10,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(JSON_LIKE, st.integers(0, 5))
+def test_plain_values_come_through(value: object, protocol: int) -> None:
+    if protocol < 3 and b"builtins" in pickle.dumps(value, protocol=protocol):
+        return  # empty bytes are a call of bytes() there
+    assert unpickler.loads(pickle.dumps(value, protocol=protocol), "x") == value
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.binary(max_size=80), st.integers(0, 400), st.binary(min_size=1, max_size=3))
+def test_mangled_pickles_raise_nothing_else(tail: bytes, at: int, patch: bytes) -> None:
+    good = pickle.dumps(np.array([{"a": np.float64(1), "b": ["x", "y"]}], dtype=object), protocol=3)
+    at %= len(good)
+    for data in (tail, good[:at] + tail, good[:at] + patch + good[at + len(patch) :]):
+        try:
+            unpickler.loads(data, "x")
+        except InputError as error:
+            assert "x: " in str(error)
