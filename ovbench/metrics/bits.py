@@ -22,18 +22,20 @@ from numpy.typing import NDArray
 from ovbench.errors import InputError
 
 WORD = 64
+BLOCK = 1 << 15
+"""Lists whose masks are laid out at once: few enough to stay in the processor's cache."""
 
 
 @dataclass(frozen=True)
 class SetCounts:
-    """Sizes of gold and predicted cluster sets, each of shape (rows, rings), dtype int32.
+    """Sizes of gold and predicted cluster sets, each of shape (rows, rings), of an integer dtype.
 
     ``both`` is |G∩P|, ``gold`` is |G| and ``pred`` is |P|.
     """
 
-    both: NDArray[np.int32]
-    gold: NDArray[np.int32]
-    pred: NDArray[np.int32]
+    both: NDArray[np.integer]
+    gold: NDArray[np.integer]
+    pred: NDArray[np.integer]
 
 
 def words_for(n_clusters: int) -> int:
@@ -74,31 +76,44 @@ def ring_bits(
             f"cluster code {codes.max() if codes.max() >= n_clusters else codes.min()}",
             expected=f"-1 (unknown) to {n_clusters - 1}",
         )
-    start, stop = (int(offsets[0]), int(offsets[-1])) if len(offsets) else (0, 0)
-    occurrences = labels[start:stop]
-    if occurrences.size and not 0 <= occurrences.min() <= occurrences.max() < len(codes):
+    if labels.size and not 0 <= labels.min() <= labels.max() < len(codes):
         raise InputError(
             "a label index outside the vocabulary", expected=f"indices from 0 to {len(codes) - 1}"
         )
-    # reduceat returns an element, not the neutral one, for an empty segment; as empty lists hold
-    # no labels, leaving them out changes no other segment.
-    filled = np.flatnonzero(offsets[1:] > offsets[:-1])
-    bits = np.zeros((max(len(offsets) - 1, 0), words_for(n_clusters)), dtype=np.uint64)
+    n_lists = max(len(offsets) - 1, 0)
+    bits = np.zeros((n_lists, words_for(n_clusters)), dtype=np.uint64)
     for word in range(bits.shape[1]):
         here = (codes >= 0) & (codes // WORD == word)
-        if filled.size and here.any():
+        if here.any():
             shifts = np.where(here, codes % WORD, 0).astype(np.uint64)
             masks = here.astype(np.uint64) << shifts
-            bits[filled, word] = np.bitwise_or.reduceat(masks[occurrences], offsets[filled] - start)
+            for start in range(0, n_lists, BLOCK):
+                stop = min(start + BLOCK, n_lists)
+                bits[start:stop, word] = _or_lists(masks, labels, offsets[start : stop + 1])
     return bits
 
 
-def popcount(bits: NDArray[np.uint64]) -> NDArray[np.int32]:
+def _or_lists(
+    masks: NDArray[np.uint64], labels: NDArray[np.integer], offsets: NDArray[np.int64]
+) -> NDArray[np.uint64]:
+    """The OR of each list's masks, shape (lists,)."""
+    start, stop = int(offsets[0]), int(offsets[-1])
+    found = np.zeros(len(offsets) - 1, dtype=np.uint64)
+    # reduceat returns an element, not the neutral one, for an empty segment; as empty lists hold
+    # no labels, leaving them out changes no other segment.
+    filled = np.flatnonzero(offsets[1:] > offsets[:-1])
+    if filled.size:
+        of_labels = masks.take(labels[start:stop])
+        found[filled] = np.bitwise_or.reduceat(of_labels, offsets[filled] - start)
+    return found
+
+
+def popcount(bits: NDArray[np.uint64]) -> NDArray[np.unsignedinteger]:
     """Clusters per list: the ones of (..., words), summed over words; shape (...,)."""
     counts = np.bitwise_count(bits)
     if bits.shape[-1] == 1:
-        return counts[..., 0].astype(np.int32)
-    total: NDArray[np.int32] = counts.sum(axis=-1, dtype=np.int32)
+        return counts[..., 0]
+    total: NDArray[np.uint16] = counts.sum(axis=-1, dtype=np.uint16)
     return total
 
 
@@ -119,7 +134,9 @@ def set_counts(
         ``pred_index[i]``; -1 in ``pred_index`` is a missing prediction, which has no clusters.
     """
     shape = (len(gold_bits), len(gold_index))
-    both, gold, pred = (np.zeros(shape, dtype=np.int32) for _ in range(3))
+    # Small integers: a million items on ten rings are 10 MB a side, where int32 would be 40.
+    wide = any(ring.shape[-1] > 3 for ring in gold_bits)
+    both, gold, pred = (np.zeros(shape, np.uint16 if wide else np.uint8) for _ in range(3))
     given = np.flatnonzero(pred_index >= 0)
     everywhere = given.size == pred_index.size
     gold_given = gold_index if everywhere else gold_index[given]

@@ -28,11 +28,22 @@ Scores = dict[str, NDArray[np.float64]]
 Finish = Callable[[NDArray[np.float64]], Scores]
 """Sums of shape (..., columns) to metric name → values of shape (...)."""
 
+_TABLE = 64
 _HASH = np.uint64(0x9E3779B97F4A7C15)
 
 
 def scaled_ratio(part: NDArray[np.integer], whole: NDArray[np.integer]) -> NDArray[np.int64]:
     """``part / whole`` in units of 1/SCALE, rounded; 0 where ``whole`` is 0. Shapes broadcast."""
+    most = max(int(whole.max(initial=0)), int(part.max(initial=0)))
+    if most >= _TABLE:
+        return _scaled(part, whole)
+    # Set sizes are small, so every ratio that occurs stands in a small table.
+    row, column = np.divmod(np.arange(_TABLE * _TABLE), _TABLE)
+    found: NDArray[np.int64] = _scaled(row, column).take(part.astype(np.int64) * _TABLE + whole)
+    return found
+
+
+def _scaled(part: NDArray[np.integer], whole: NDArray[np.integer]) -> NDArray[np.int64]:
     share = np.where(whole > 0, part, 0) / np.maximum(whole, 1)
     scaled: NDArray[np.int64] = np.rint(share * SCALE).astype(np.int64)
     return scaled
@@ -97,10 +108,10 @@ class Statistics:
         return {name: float(value) for name, value in finished.items()}
 
     def distinct(self) -> Statistics:
-        """The same with equal rows merged, in lexicographic order, without rows of weight 0.
+        """The same with equal rows merged, without rows of weight 0, in an order of their own.
 
-        What is drawn at random is drawn over these rows, so that it cannot depend on the order
-        of the items.
+        The order follows from the rows' values alone. What is drawn at random is drawn over these
+        rows, so that it cannot depend on the order of the items.
         """
         present = self.weight > 0
         values, weight = self.values[present], self.weight[present]
@@ -112,9 +123,7 @@ class Statistics:
             _, first, group = np.unique(values, axis=0, return_index=True, return_inverse=True)
         merged = np.zeros(len(first), dtype=np.int64)
         np.add.at(merged, group.reshape(-1), weight)
-        rows = values[first]
-        order = np.lexsort(rows.T[::-1]) if rows.shape[1] else np.arange(len(rows))
-        return Statistics(rows[order], merged[order], self.finish)
+        return Statistics(values[first], merged, self.finish)
 
     def by_cluster(self, clusters: NDArray[np.integer] | NDArray[np.str_]) -> Statistics:
         """The same with one row, of weight 1, per cluster of items (a dialogue, a speaker).

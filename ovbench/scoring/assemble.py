@@ -63,7 +63,7 @@ def assemble(
     comparisons: tuple[Comparison, ...] = (),
 ) -> Result:
     """The whole result of one system."""
-    flat = evaluation.statistics.scores()
+    flat = evaluation.scores
     scores, by_wheel = split_scores(flat)
     units = cluster_codes(evaluation, options)
     draws = None

@@ -212,7 +212,8 @@ def class_evaluation(
     names = [*classes, "other"]
     return Evaluation(
         ids=ids,
-        statistics=statistics,
+        scores=statistics.scores(),
+        make_statistics=lambda: statistics,
         row_of_item=row_of_item,
         status=np.zeros(len(ids), dtype=np.uint8),
         left_out=0,

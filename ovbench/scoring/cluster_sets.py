@@ -51,15 +51,17 @@ def wheel_statistics(
     protocol: WheelProtocol,
     counts: SetCounts,
     weight: NDArray[np.int64],
-    in_candidates: NDArray[np.int32] | None,
+    in_candidates: NDArray[np.integer] | None,
 ) -> Statistics:
     """A protocol's sufficient statistics from set sizes on its rings.
 
     ``in_candidates``, shape (rows, rings), is |P∩C| for the official hit rate.
     """
-    if in_candidates is not None:
-        counts = replace(counts, pred=in_candidates)
-    return ring_metric(protocol).statistics(counts, weight)
+    return ring_metric(protocol).statistics(_judged(counts, in_candidates), weight)
+
+
+def _judged(counts: SetCounts, in_candidates: NDArray[np.integer] | None) -> SetCounts:
+    return counts if in_candidates is None else replace(counts, pred=in_candidates)
 
 
 @dataclass(frozen=True)
@@ -116,10 +118,21 @@ class WheelScorer:
         self,
         counts: SetCounts,
         weight: NDArray[np.int64],
-        in_candidates: NDArray[np.int32] | None,
+        in_candidates: NDArray[np.integer] | None,
     ) -> Statistics:
         """The protocol's sufficient statistics from set sizes."""
         return wheel_statistics(self.protocol, counts, weight, in_candidates)
+
+    def scores(
+        self,
+        counts: SetCounts,
+        weight: NDArray[np.int64],
+        in_candidates: NDArray[np.integer] | None,
+    ) -> dict[str, float]:
+        """The protocol's scores from set sizes."""
+        metric = ring_metric(self.protocol)
+        totals = metric.totals(_judged(counts, in_candidates), weight)
+        return metric.scores(totals.astype(np.float64))
 
     def count(
         self,
@@ -128,7 +141,7 @@ class WheelScorer:
         gold_index: NDArray[np.int64],
         pred_index: NDArray[np.int64],
         candidates: NDArray[np.int32] | None = None,
-    ) -> tuple[SetCounts, NDArray[np.int32] | None]:
+    ) -> tuple[SetCounts, NDArray[np.integer] | None]:
         """Set sizes of each pair, and |P∩C| where the official hit rate needs it."""
         counts = set_counts(gold.bits, predicted.bits, gold_index, pred_index)
         if candidates is None:
@@ -173,8 +186,8 @@ def labels_of(lists: LabelLists, index: int) -> tuple[str, ...]:
 
 def item_f1(counts: SetCounts) -> NDArray[np.float64]:
     """Mean over the rings of 2|G∩P| / (|G|+|P|), per row; nan where gold has no cluster at all."""
-    size = counts.gold + counts.pred
-    f1 = np.divide(2 * counts.both, size, out=np.zeros(size.shape), where=size > 0)
+    size = counts.gold.astype(np.int64) + counts.pred
+    f1 = np.divide(2 * counts.both.astype(np.int64), size, out=np.zeros(size.shape), where=size > 0)
     counted = counts.gold > 0
     n = counted.sum(axis=1)
     total = np.where(counted, f1, 0.0).sum(axis=1)
@@ -197,14 +210,19 @@ def mean_length(lists: LabelLists, weight: NDArray[np.int64]) -> float | None:
     return int(np.diff(lists.offsets) @ weight) / items if items else None
 
 
+def label_counts(lists: LabelLists, weight: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Shape (vocabulary,): how often each label occurs, lists weighted by their items."""
+    each: NDArray[np.float64] | None = None
+    if (weight != 1).any():
+        each = np.repeat(weight.astype(np.float64), np.diff(lists.offsets))
+    counts = np.bincount(lists.labels, weights=each, minlength=len(lists.vocabulary))
+    return counts.astype(np.int64)
+
+
 def unknown_labels(placed: Placed, weight: NDArray[np.int64]) -> Unknown:
     """Which label occurrences have no cluster on any scored ring."""
     lists = placed.lists
-    per_label = np.bincount(
-        lists.labels,
-        weights=np.repeat(weight, np.diff(lists.offsets)).astype(np.float64),
-        minlength=len(lists.vocabulary),
-    ).astype(np.int64)
+    per_label = label_counts(lists, weight)
     unknown = (placed.codes == UNKNOWN).all(axis=1)
     total, missed = int(per_label.sum()), int(per_label[unknown].sum())
     ranked = sorted(

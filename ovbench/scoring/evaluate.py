@@ -75,7 +75,8 @@ def evaluation_from_sample(
         wheels = ring_counts(protocol.rings, counts, weight, labels > 0)
     return Evaluation(
         ids=[item.id for item in items],
-        statistics=statistics,
+        scores=statistics.scores(),
+        make_statistics=lambda: statistics,
         row_of_item=np.arange(len(items), dtype=np.int64),
         status=np.zeros(len(items), dtype=np.uint8),
         left_out=0,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -51,8 +52,12 @@ class Evaluation:
     ----------
     ids:
         The scored items, in gold order.
-    statistics:
-        One row per distinct pair of gold and prediction, with how many items share it.
+    scores:
+        The scores of all items, by flat name (``f1``, ``f1@wheel1/level1``).
+    make_statistics:
+        Gives ``statistics``: one row per distinct pair of gold and prediction, with how many items
+        share it. For a million items that is a quarter of a gigabyte, so it is made when an
+        interval, a group or a comparison asks for it.
     row_of_item:
         Shape (items,), int64: the row of each item.
     status:
@@ -65,7 +70,8 @@ class Evaluation:
     """
 
     ids: Sequence[str]
-    statistics: Statistics
+    scores: dict[str, float]
+    make_statistics: Callable[[], Statistics]
     row_of_item: NDArray[np.int64]
     status: NDArray[np.uint8]
     left_out: int
@@ -87,6 +93,11 @@ class Evaluation:
     columns: dict[str, NDArray[np.str_]] = field(default_factory=dict)
     sample: Callable[[], dict[str, list[object]]] = dict
     """The sufficient statistics per item as they are written by ``--samples``."""
+
+    @cached_property
+    def statistics(self) -> Statistics:
+        """One row of statistics per distinct pair of gold and prediction."""
+        return self.make_statistics()
 
     def item_statistics(self) -> Statistics:
         """One row per item, in the order of ``ids``."""

@@ -13,7 +13,13 @@ from ovbench.metrics import floors
 from ovbench.metrics.rings import RingMetric
 from ovbench.metrics.statistics import Statistics
 from ovbench.results import Floor
-from ovbench.scoring.cluster_sets import Placed, WheelScorer, one_list, ring_metric
+from ovbench.scoring.cluster_sets import (
+    Placed,
+    WheelScorer,
+    label_counts,
+    one_list,
+    ring_metric,
+)
 
 Floors = dict[str, tuple[Floor, dict[str, float]]]
 """Floor name → what it answers and how that scores."""
@@ -140,8 +146,6 @@ def single_list(labels: Sequence[str]) -> LabelLists:
 def _words_by_frequency(gold: Placed, weight: NDArray[np.int64]) -> list[str]:
     """The gold's labels, the most frequent first, ties in alphabetical order."""
     lists = gold.lists
-    per_list = np.repeat(weight, np.diff(lists.offsets))
-    counts = np.zeros(len(lists.vocabulary), dtype=np.int64)
-    np.add.at(counts, lists.labels, per_list)
+    counts = label_counts(lists, weight)
     used = [(-counts[i], word) for i, word in enumerate(lists.vocabulary) if counts[i] > 0]
     return [word for _, word in sorted(used)]

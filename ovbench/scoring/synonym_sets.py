@@ -47,10 +47,12 @@ def evaluate_groups(
     counts = SetCounts(sizes[:, 0:1], sizes[:, 1:2], sizes[:, 2:3])
     every = np.arange(len(items.ids), dtype=np.int64)
     status = item_status(items.pred_cell, pred_lists.status)
+    statistics = group.statistics(counts, np.ones(len(every), dtype=np.int64))
     nothing = (counts.gold[:, 0] == 0) & (counts.pred[:, 0] > 0)
     return Evaluation(
         ids=items.ids,
-        statistics=group.statistics(counts, np.ones(len(every), dtype=np.int64)),
+        scores=statistics.scores(),
+        make_statistics=lambda: statistics,
         row_of_item=every,
         status=status,
         left_out=int((~grouped).sum() + nothing.sum()),

@@ -56,7 +56,8 @@ def evaluate_wheels(prepared: Prepared, protocol: WheelProtocol, options: Option
 
     return Evaluation(
         ids=prepared.ids,
-        statistics=scorer.statistics(counts, weight, in_candidates),
+        scores=scorer.scores(counts, weight, in_candidates),
+        make_statistics=lambda: scorer.statistics(counts, weight, in_candidates),
         row_of_item=row_of_item,
         status=item_status(prepared.pred_cell, pred_lists.status),
         left_out=0,
