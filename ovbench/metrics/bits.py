@@ -117,6 +117,22 @@ def popcount(bits: NDArray[np.uint64]) -> NDArray[np.unsignedinteger]:
     return total
 
 
+def cluster_sums(bits: NDArray[np.uint64], weight: NDArray[np.int64]) -> list[int]:
+    """For each possible cluster, the summed weight of the lists that have it: words * 64 integers.
+
+    A byte of a word at a time: 256 sums by value, then the values that have each bit. The sums are
+    of integers below 2**53, so float64 adds them exactly.
+    """
+    has = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1, bitorder="little")
+    sums: list[int] = []
+    for word in bits.T:
+        every = np.ascontiguousarray(word).astype("<u8").view(np.uint8).reshape(-1, 8)
+        for byte in every.T:
+            by_value = np.bincount(byte, weights=weight, minlength=256)
+            sums += [int(total) for total in by_value @ has]
+    return sums
+
+
 def set_counts(
     gold_bits: Sequence[NDArray[np.uint64]],
     pred_bits: Sequence[NDArray[np.uint64]],

@@ -30,7 +30,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ovbench.metrics.bits import SetCounts
+from ovbench.errors import InputError
+from ovbench.metrics.bits import SetCounts, cluster_sums, popcount
 from ovbench.metrics.rings import Counts, RingMetric, averaged, check_rings
 from ovbench.metrics.statistics import SCALE, Scores, Statistics, ratio, scaled_ratio
 
@@ -86,3 +87,49 @@ def _finish(
         by_ring["precision"].append(precision)
         by_ring["recall"].append(recall)
     return averaged(by_ring, rings, headline)
+
+
+def expected_sums(
+    gold_bits: Sequence[NDArray[np.uint64]],
+    gold_weight: NDArray[np.int64],
+    pred_bits: Sequence[NDArray[np.uint64]],
+    pred_weight: NDArray[np.int64],
+) -> NDArray[np.float64]:
+    r"""Expected sums of the statistics where the answers are dealt to the items at random.
+
+    Every gold list then meets every answer, and as |G∩P| is a sum over clusters,
+
+    .. math:: E\Big[\sum_i \frac{|G_i \cap P|}{|P|}\Big]
+        = \frac1m \sum_c \#\{i: c \in G_i\} \cdot \sum_{j: c \in P_j} \frac1{|P_j|}
+
+    for m answers, and likewise for recall: no pair need be looked at.
+
+    Parameters
+    ----------
+    gold_bits, pred_bits:
+        Per ring, shape (lists, words), from :func:`ovbench.metrics.bits.ring_bits`.
+    gold_weight, pred_weight:
+        Shape (lists,): items with each gold list; how often each answer was given (missing ones,
+        as an empty list, included).
+
+    Returns
+    -------
+    Shape (3 * rings,), for the ``finish`` of :func:`metric` on the same rings.
+    """
+    answers = int(pred_weight.sum())
+    if answers == 0:
+        raise InputError("no answers to deal", expected="at least one")
+    sums = []
+    for gold, pred in zip(gold_bits, pred_bits, strict=True):
+        one = np.ones(1, dtype=np.int64)
+        gold_size, pred_size = popcount(gold), popcount(pred)
+        in_gold = cluster_sums(gold, gold_weight)
+        in_pred = cluster_sums(pred, pred_weight)
+        of_gold = cluster_sums(gold, gold_weight * scaled_ratio(one, gold_size))
+        of_pred = cluster_sums(pred, pred_weight * scaled_ratio(one, pred_size))
+        # Python's integers: the products can pass 2**63, and the quotient is rounded once.
+        precision = sum(g * p for g, p in zip(in_gold, of_pred, strict=True))
+        recall = sum(g * p for g, p in zip(of_gold, in_pred, strict=True))
+        counted = int(gold_weight[gold_size > 0].sum())
+        sums += [counted, precision / answers, recall / answers]
+    return np.array(sums, dtype=np.float64)

@@ -36,6 +36,9 @@ EXHAUSTIVE = 20_000
 """Up to this many combinations of labels all are tried."""
 BEAM = 64
 """Beyond that, this many of the best are extended by every label."""
+MOST_SETS = 1024
+"""The search looks at so many of the gold's different sets per ring, the most frequent ones."""
+_SMALL = 2**12  # rings of up to 12 clusters: their sets are counted in a table
 _CELLS = 2**20  # pairs of gold and predicted sets held at once
 
 Bits = NDArray[np.uint64]
@@ -67,11 +70,28 @@ def constant_sums(
     ``gold_bits`` holds (lists, words) and ``pred_bits`` (answers, words) per ring; ``gold_weight``
     counts the items of each gold list. Returns shape (answers, columns), for ``metric.finish``.
     """
+    gold = [distinct_sets(bits, gold_weight) for bits in gold_bits]
+    return _sums_over(gold, pred_bits, metric)
+
+
+def distinct_sets(bits: Bits, weight: NDArray[np.int64]) -> tuple[Bits, NDArray[np.int64]]:
+    """A ring's different sets, (sets, words), in ascending order, and the items of each."""
+    if bits.shape[1] == 1 and bits.max(initial=0) < _SMALL:
+        counts = np.zeros(_SMALL, dtype=np.int64)
+        np.add.at(counts, bits[:, 0].astype(np.int64), weight)
+        found = np.flatnonzero(counts)
+        return found.astype(np.uint64)[:, None], counts[found]
+    masks, of_list = np.unique(bits, axis=0, return_inverse=True)
+    counts = np.zeros(len(masks), dtype=np.int64)
+    np.add.at(counts, of_list.reshape(-1), weight)
+    return masks, counts
+
+
+def _sums_over(
+    gold: Sequence[tuple[Bits, NDArray[np.int64]]], pred_bits: Sequence[Bits], metric: RingMetric
+) -> NDArray[np.int64]:
     sums = np.zeros((len(pred_bits[0]), len(metric.rings) * metric.width), dtype=np.int64)
-    for ring, (gold, pred) in enumerate(zip(gold_bits, pred_bits, strict=True)):
-        masks, of_list = np.unique(gold, axis=0, return_inverse=True)
-        weight = np.zeros(len(masks), dtype=np.int64)
-        np.add.at(weight, of_list.reshape(-1), gold_weight)
+    for ring, ((masks, weight), pred) in enumerate(zip(gold, pred_bits, strict=True)):
         answers, of_answer = np.unique(pred, axis=0, return_inverse=True)
         of_mask = np.zeros((len(answers), metric.width), dtype=np.int64)
         step = max(1, _CELLS // max(len(masks), 1))
@@ -160,12 +180,13 @@ def best_constant(
     size = min(k, len(labels))
     every = sum(math.comb(len(labels), j) for j in range(1, size + 1))
     width = every if every <= EXHAUSTIVE else BEAM
+    gold = [_most_frequent(*distinct_sets(bits, gold_weight)) for bits in gold_bits]
     states = np.empty((1, 0), dtype=np.int64)
     best, best_score = Constant((), np.zeros(0, dtype=np.int64)), -math.inf
     for _ in range(size):
         states = _extended(states, len(labels))
         answers = [_union(bits, states, n) for bits, n in zip(label_bits, n_clusters, strict=True)]
-        sums = constant_sums(gold_bits, gold_weight, answers, metric)
+        sums = _sums_over(gold, answers, metric)
         scores = np.nan_to_num(metric.finish(sums.astype(np.float64))[name], nan=-1.0)
         order = np.argsort(-scores, kind="stable")[:width]
         if scores[order[0]] > best_score:
@@ -174,6 +195,11 @@ def best_constant(
             best = Constant(chosen, sums[order[0]])
         states = states[np.sort(order)]
     return best
+
+
+def _most_frequent(masks: Bits, weight: NDArray[np.int64]) -> tuple[Bits, NDArray[np.int64]]:
+    kept = np.sort(np.argsort(-weight, kind="stable")[:MOST_SETS])
+    return masks[kept], weight[kept]
 
 
 def _extended(states: NDArray[np.int64], n_labels: int) -> NDArray[np.int64]:

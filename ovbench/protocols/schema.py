@@ -76,6 +76,11 @@ class HitRateProtocol(_WheelProtocol):
     hit: Literal["count", "any"]
     """The number of gold clusters hit (may exceed 1), or whether any was."""
 
+    @property
+    def averaged_rings(self) -> tuple[str, ...]:
+        """The rings that the score is the mean of: all."""
+        return self.rings
+
 
 class SynonymGroupsProtocol(_LabelProtocol):
     """Set precision and recall over synonym groups made for each item."""

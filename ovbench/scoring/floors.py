@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ovbench.io.labels import LabelLists
-from ovbench.metrics import floors
-from ovbench.metrics.rings import RingMetric
-from ovbench.metrics.statistics import Statistics
+from ovbench.metrics import emotion_wheel, floors
+from ovbench.protocols.schema import EmotionWheelProtocol
 from ovbench.results import Floor
 from ovbench.scoring.cluster_sets import (
     Placed,
@@ -23,26 +21,6 @@ from ovbench.scoring.cluster_sets import (
 
 Floors = dict[str, tuple[Floor, dict[str, float]]]
 """Floor name → what it answers and how that scores."""
-
-MOST_PAIRS = 2**31
-"""Pairs of distinct gold and predicted sets per ring up to which shuffling is worked out."""
-
-
-@dataclass(frozen=True)
-class GoldSets:
-    """The gold's distinct cluster sets: per ring bits (lists, words), and its number of items."""
-
-    bits: list[NDArray[np.uint64]]
-    weight: NDArray[np.int64]
-
-
-def distinct_sets(placed: Placed, weight: NDArray[np.int64]) -> GoldSets:
-    """Lists with the same clusters on every ring, once each; lists of no item are left out."""
-    stacked = np.concatenate(placed.bits, axis=1).view(np.int64)
-    rows = Statistics(stacked, weight, dict).distinct()
-    edges = np.cumsum([bits.shape[1] for bits in placed.bits])[:-1]
-    columns = np.ascontiguousarray(rows.values).view(np.uint64)
-    return GoldSets(np.split(columns, edges, axis=1), rows.weight)
 
 
 def wheel_floors(
@@ -61,65 +39,74 @@ def wheel_floors(
     answers to the items (the gold's own lists where there are no predictions).
     """
     metric = ring_metric(scorer.protocol)
-    sets = distinct_sets(gold, gold_weight)
-    masks = _candidate_masks(scorer, candidates)
     words = _words_by_frequency(gold, gold_weight)
-    codes = scorer.codes(words)
 
     def constant(labels: Sequence[str]) -> dict[str, float]:
         answer = scorer.place(single_list(labels))
-        rows = np.arange(len(sets.weight), dtype=np.int64)
-        only = Placed(gold.lists, gold.codes, sets.bits)
+        rows = np.arange(len(gold_weight), dtype=np.int64)
         first = np.zeros_like(rows)
-        counts, in_candidates = scorer.count(only, answer, rows, first, candidates)
-        return scorer.statistics(counts, sets.weight, in_candidates).scores()
+        counts, in_candidates = scorer.count(gold, answer, rows, first, candidates)
+        return scorer.scores(counts, gold_weight, in_candidates)
 
     found: Floors = {}
-    if (codes >= 0).any():
-        clusters = [len(ring.clusters) for ring in scorer.rings]
-        best = floors.best_constant(
-            sets.bits, sets.weight, codes, clusters, k, metric, scorer.protocol.headline
-        )
-        chosen = tuple(words[i] for i in best.labels)
+    chosen = _best_constant(scorer, gold, gold_weight, words, k)
+    if chosen:
         note = f"the same labels for every item, at most {k}, chosen on this gold for its score"
         found["best_constant"] = Floor(description=note, labels=chosen), constant(chosen)
     note = "every label that occurs in the gold, for every item"
     found["all_labels"] = Floor(description=note), constant(words)
-    neutral = ("neutral",)
-    found["neutral"] = (
-        Floor(description="neutral for every item", labels=neutral),
-        constant(neutral),
-    )
-    dealt = sets if predicted is None else distinct_sets(predicted, pred_weight)
-    if _pairs(sets, dealt) <= MOST_PAIRS:
-        whose = "the gold's own lists" if predicted is None else "the system's own answers"
-        note = f"{whose}, dealt to the items at random: the expected score"
-        sums = _shuffled(sets, dealt, metric, masks, int(gold_weight.sum()))
-        found["label_shuffled"] = Floor(description=note), metric.scores(sums)
+    neutral = Floor(description="neutral for every item", labels=("neutral",))
+    found["neutral"] = neutral, constant(neutral.labels)
+    whose = "the gold's own lists" if predicted is None else "the system's own answers"
+    note = f"{whose}, dealt to the items at random: the expected score"
+    dealt, dealt_weight = (gold, gold_weight) if predicted is None else (predicted, pred_weight)
+    sums = _shuffled(scorer, gold, gold_weight, dealt, dealt_weight, candidates)
+    found["label_shuffled"] = Floor(description=note), metric.scores(sums)
     return found
 
 
-def _pairs(gold: GoldSets, dealt: GoldSets) -> int:
-    """The most pairs of distinct sets on one ring."""
-    sides = zip(gold.bits, dealt.bits, strict=True)
-    return max(len(np.unique(g, axis=0)) * len(np.unique(p, axis=0)) for g, p in sides)
+def _best_constant(
+    scorer: WheelScorer, gold: Placed, weight: NDArray[np.int64], words: Sequence[str], k: int
+) -> tuple[str, ...]:
+    """The constant answer with the best headline; only the rings it is the mean of matter."""
+    protocol = scorer.protocol
+    keys = set(protocol.averaged_rings)
+    rings = [r for r, ring in enumerate(scorer.rings) if ring.key in keys]
+    codes = scorer.codes(words)[:, rings]
+    if not (codes >= 0).any():
+        return ()
+    best = floors.best_constant(
+        [gold.bits[r] for r in rings],
+        weight,
+        codes,
+        [len(scorer.rings[r].clusters) for r in rings],
+        k,
+        ring_metric(protocol.model_copy(update={"rings": protocol.averaged_rings})),
+        protocol.headline,
+    )
+    return tuple(words[i] for i in best.labels)
 
 
 def _shuffled(
-    gold: GoldSets,
-    dealt: GoldSets,
-    metric: RingMetric,
-    masks: list[NDArray[np.uint64]] | None,
-    items: int,
+    scorer: WheelScorer,
+    gold: Placed,
+    gold_weight: NDArray[np.int64],
+    dealt: Placed,
+    dealt_weight: NDArray[np.int64],
+    candidates: NDArray[np.int32] | None,
 ) -> NDArray[np.float64]:
     """Expected sums where the answers are dealt at random; answers not given are empty ones."""
-    silent = items - int(dealt.weight.sum())
+    silent = int(gold_weight.sum() - dealt_weight.sum())
     bits = [np.concatenate([b, np.zeros_like(b[:1])]) for b in dealt.bits]
-    weight = np.append(dealt.weight, silent)
-    sums = floors.expected_shuffled(gold.bits, gold.weight, bits, weight, metric)
+    weight = np.append(dealt_weight, silent)
+    if isinstance(scorer.protocol, EmotionWheelProtocol):
+        return emotion_wheel.expected_sums(gold.bits, gold_weight, bits, weight)
+    metric = ring_metric(scorer.protocol)
+    sums = floors.expected_shuffled(gold.bits, gold_weight, bits, weight, metric)
+    masks = _candidate_masks(scorer, candidates)
     if masks is not None:
         within = [b & mask for b, mask in zip(bits, masks, strict=True)]
-        precise = floors.expected_shuffled(gold.bits, gold.weight, within, weight, metric)
+        precise = floors.expected_shuffled(gold.bits, gold_weight, within, weight, metric)
         sums[2::3] = precise[2::3]
     return sums
 
