@@ -28,7 +28,8 @@ class Alignment:
     missing, extra:
         Gold ids without a prediction, predicted ids without gold, in their file's order.
     duplicates, gold_duplicates:
-        Ids that come more than once among the predictions and in the gold, each once.
+        Ids that come more than once among the predictions and in the gold, each once, in the
+        order in which they are repeated.
     """
 
     rows: NDArray[np.int64]
@@ -57,10 +58,10 @@ def align(
         If an id comes twice and ``keep`` does not say which row counts; if a prediction is missing
         and ``on_missing`` is ``"error"``; if not a single id is in both files.
     """
-    gold_row, gold_duplicates = _rows_by_id(gold, keep)
-    if gold.ids == predictions.ids and not gold_duplicates:
+    if gold.ids == predictions.ids and len(set(gold.ids)) == len(gold.ids):
         rows = np.arange(len(gold.ids), dtype=np.int64)
         return Alignment(rows, rows.copy(), [], [], [], [])
+    gold_row, gold_duplicates = _rows_by_id(gold, keep)
     row_of, duplicates = _rows_by_id(predictions, keep)
     extra = [name for name in row_of if name not in gold_row]
     if len(extra) == len(row_of):
@@ -101,9 +102,10 @@ def _rows_by_id(
             if keep is None and len(twice) == 1:
                 at = row
     if keep is None:
-        where = f"row {at + 1}" if records.rows is None else f"line {records.rows[at]}"
+        where = f"line {records.rows[at]}" if isinstance(records.rows, list) else f"row {at + 1}"
+        found = "1 id comes" if len(twice) == 1 else f"{len(twice)} ids come"
         raise InputError(
-            f"{len(twice)} ids come more than once: {_first(list(twice))}",
+            f"{found} more than once: {_first(list(twice))}",
             where=f"{records.source}, {where}",
             expected="each id once",
             mend="remove the repeated rows, or say --keep first or --keep last",

@@ -29,6 +29,7 @@ _MOSTLY_DISTINCT = 0.8
 _FEW_CELLS = 50_000
 _DROPPED, _ODD = -1, -2
 _LONG_LIST = 16
+_CHUNK = 1_000_000
 
 
 def read_parquet(paths: Sequence[Path], source: str, wanted: Wanted) -> Records:
@@ -147,8 +148,14 @@ def _codes(values: pl.Series) -> tuple[NDArray[np.int32], int]:
 def _first_seen(codes: NDArray[np.int32], size: int) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
     """``codes`` (each < ``size``) renumbered by first occurrence, and where each first occurs."""
     first = np.full(size, len(codes), dtype=np.int64)
-    # Of several assignments to one place the last stands, so going backwards leaves the first.
-    first[codes[::-1]] = np.arange(len(codes) - 1, -1, -1)
+    for start in range(0, len(codes), _CHUNK):
+        part = codes[start : start + _CHUNK]
+        # Of several assignments to one place the last stands, so going backwards leaves the first.
+        here = np.full(size, len(codes), dtype=np.int64)
+        here[part[::-1]] = np.arange(start + len(part) - 1, start - 1, -1)
+        np.minimum(first, here, out=first)
+        if first.max() < len(codes):
+            break  # every code has been seen
     order = np.argsort(first, kind="stable")
     used = int((first < len(codes)).sum())
     renumbered = np.empty(size, dtype=np.int32)
@@ -230,12 +237,14 @@ class _ColumnParse:
     ) -> NDArray[np.int32]:
         """The label of each piece, ``_DROPPED`` or ``_ODD``; each distinct piece is read once."""
         codes, size = _codes(pieces)
-        somewhere = np.zeros(size, dtype=np.uint32)
-        somewhere[codes] = np.arange(len(codes), dtype=np.uint32)
-        raws: list[str | None] = pieces.gather(somewhere).to_list() if len(pieces) else []
+        somewhere = np.full(size, -1, dtype=np.int64)
+        somewhere[codes] = np.arange(len(codes))
+        present = somewhere >= 0
+        raws = pieces.gather(np.maximum(somewhere, 0)).to_list() if len(pieces) else []
         if self._series.dtype.is_nested():
-            return self._table(raws, codes, plain.item)[codes]
-        labels = self._table(raws, codes, partial(plain.piece, first=False, last=False))[codes]
+            return self._table(raws, present, plain.item)[codes]
+        anywhere = partial(plain.piece, first=False, last=False)
+        labels = self._table(raws, present, anywhere)[codes]
         # Pieces at the ends of their cells are read again as such: brackets count there.
         ends = np.cumsum(counts)
         single, first, last = counts == 1, ends - counts, ends - 1
@@ -244,19 +253,20 @@ class _ColumnParse:
             (last[~single], partial(plain.piece, first=False, last=True)),
             (first[single], partial(plain.piece, first=True, last=True)),
         ):
-            labels[at] = self._table(raws, codes[at], read)[codes[at]]
+            there = codes[at]
+            present = np.zeros(size, dtype=bool)
+            present[there] = True
+            labels[at] = self._table(raws, present, read)[there]
         return labels
 
     def _table(
         self,
         raws: Sequence[str | None],
-        codes: NDArray[np.int32],
+        present: NDArray[np.bool_],
         read: Callable[[str], str | None],
     ) -> NDArray[np.int32]:
-        """What ``read`` makes of each raw piece whose code occurs in ``codes``."""
-        table = np.full(len(raws), _DROPPED, dtype=np.int32)
-        present = np.zeros(len(raws), dtype=bool)
-        present[codes] = True
+        """What ``read`` makes of each raw piece that is present."""
+        table = np.full(len(present), _DROPPED, dtype=np.int32)
         for code in np.flatnonzero(present).tolist():
             raw = raws[code]
             label = None if raw is None else read(raw)

@@ -49,7 +49,8 @@ class Records:
     id_column, label_column:
         The columns' names in the file; empty where the format has none.
     rows:
-        1-based line (text formats) or row of each record in the file; None for data in memory.
+        1-based row of each record in the file, or its line where rows are not simply lines; None
+        for data in memory.
     """
 
     source: str
@@ -98,6 +99,7 @@ class RecordsBuilder:
         if not self.ids:
             raise InputError("there are no rows", where=source, expected="an id and labels per row")
         check_text(self.ids, source)
+        every_row = range(1, len(self.ids) + 1)
         return Records(
             source=source,
             ids=self.ids,
@@ -106,7 +108,7 @@ class RecordsBuilder:
             columns=self.columns,
             id_column=id_column,
             label_column=label_column,
-            rows=None if in_memory else self.rows,
+            rows=None if in_memory else every_row if self.rows == list(every_row) else self.rows,
         )
 
 

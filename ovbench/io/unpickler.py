@@ -12,7 +12,10 @@ from __future__ import annotations
 import io
 import math
 import pickle
-from typing import NoReturn
+import struct
+import sys
+from collections.abc import Callable
+from typing import ClassVar, Literal, NoReturn
 
 import numpy as np
 
@@ -84,7 +87,7 @@ class _Array:
     def values(self) -> object:
         """The array as nested lists, or the one value of a 0-d array (not yet plain)."""
         if isinstance(self.items, bytes):
-            return _decode(self.items, self.dtype.real(), self.shape)
+            return values_of(self.items, self.dtype.real(), self.shape)
         if len(self.items) != math.prod(self.shape):
             raise _Refused(f"{len(self.items)} items in an array of shape {self.shape}")
         items: list[object] = self.items
@@ -99,10 +102,25 @@ def sensible_shape(shape: tuple[int, ...]) -> bool:
     return all(n >= 0 for n in shape) and math.prod(max(n, 1) for n in shape) <= MAX_VALUES
 
 
-def _decode(data: bytes, dtype: np.dtype[np.generic], shape: tuple[int, ...]) -> object:
-    if len(data) != math.prod(shape) * dtype.itemsize:
-        raise _Refused(f"{len(data)} bytes in an array of shape {shape} and dtype {dtype}")
-    return np.ndarray(shape, dtype, data).tolist()
+def values_of(
+    data: bytes, dtype: np.dtype[np.generic], shape: tuple[int, ...], order: Literal["C", "F"] = "C"
+) -> object:
+    """An array of numbers or text as nested lists, from its bytes.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer or more bytes than the shape needs, or text is not Unicode.
+    """
+    size = math.prod(shape) * dtype.itemsize
+    if len(data) != size:
+        raise ValueError(f"{len(data)} bytes where shape and dtype need {size}")
+    if dtype.kind == "U" and size:
+        # NumPy makes strings of any number, which Python then trips over.
+        points = np.frombuffer(data, dtype=np.dtype("u4").newbyteorder(dtype.byteorder))
+        if points.max() > sys.maxunicode:
+            raise ValueError("text that is not Unicode")
+    return np.ndarray(shape, dtype, data, order=order).tolist()
 
 
 class _Callable:
@@ -136,7 +154,7 @@ class _MakeScalar(_Callable):
     def __call__(self, dtype: object, data: object = b"") -> object:
         if not (isinstance(dtype, _Dtype) and isinstance(data, bytes)):
             raise _Refused("a scalar with unusual arguments")
-        return _decode(data, dtype.real(), ())
+        return values_of(data, dtype.real(), ())
 
 
 class _Latin1(_Callable):
@@ -158,17 +176,41 @@ for _module in _NUMPY_MODULES[1:]:
     _ALLOWED[_module, "scalar"] = _MakeScalar()
 
 
-class _Unpickler(pickle.Unpickler):
-    """Answers the names that arrays need with stand-ins and refuses all others."""
+_REFUSED_INSTRUCTIONS = {
+    instruction: name
+    for name in (
+        *("EXT1", "EXT2", "EXT4", "PERSID", "BINPERSID"),  # what is kept elsewhere
+        *("OBJ", "NEWOBJ", "NEWOBJ_EX"),  # instances
+        *("EMPTY_SET", "ADDITEMS", "FROZENSET"),
+        *("BYTEARRAY8", "NEXT_BUFFER", "READONLY_BUFFER"),
+    )
+    for instruction in getattr(pickle, name)
+}
+
+
+def _refuse(name: str) -> Callable[[pickle.Unpickler], None]:
+    def refuse(_unpickler: pickle.Unpickler) -> NoReturn:
+        raise _Refused(f"the pickle instruction {name}")
+
+    return refuse
+
+
+class _Unpickler(pickle._Unpickler):
+    """Answers the names that arrays need with stand-ins and refuses all others.
+
+    The unpickler written in Python, not the one in C: its instructions are a table from which
+    those that data does not need are taken out, and it sets no memory aside on a file's word.
+    """
+
+    dispatch: ClassVar = pickle._Unpickler.dispatch | {
+        instruction: _refuse(name) for instruction, name in _REFUSED_INSTRUCTIONS.items()
+    }
 
     def find_class(self, module: str, name: str) -> object:
         try:
             return _ALLOWED[module, name]
         except KeyError:
             raise _Refused(f"the class or function {module}.{name}") from None
-
-    def persistent_load(self, pid: object) -> NoReturn:
-        raise _Refused("an object kept elsewhere (a persistent id)")
 
 
 def loads(data: bytes, where: str) -> object:
@@ -203,6 +245,7 @@ def loads(data: bytes, where: str) -> object:
         TypeError,
         ValueError,
         pickle.UnpicklingError,
+        struct.error,
     ) as error:
         raise InputError(
             f"the pickled data is damaged ({type(error).__name__}: {error})",

@@ -36,11 +36,11 @@ def test_filenames_and_fileitems(tmp_path: Path) -> None:
     records = read_records(path)
     assert (records.ids, cells(records)) == (["7", "8"], [("x",), None])
     np.savez(path, filenames=["a", "b"], fileitems=["x"])
-    with pytest.raises(InputError, match="different lengths.*'fileitems' 1"):
+    with pytest.raises(InputError, match=r"different lengths.*'fileitems' 1"):
         read_records(path)
     np.savez(path, filenames=["a", "b"], speaker=["x", "y"], fileitems=["1", "2"])
     assert read_records(path, extra=("speaker",)).columns == {"speaker": ["x", "y"]}
-    with pytest.raises(InputError, match="no column 'item'.*'filenames'"):
+    with pytest.raises(InputError, match=r"no column 'item'.*'filenames'"):
         read_records(path, label_column="item")
 
 
@@ -68,7 +68,7 @@ def test_merbench_labels(tmp_path: Path) -> None:
     assert cells(read_records(path, want="sentiment", split="train_corpus")) == [1.5]
     with pytest.raises(InputError, match="placeholder"):
         read_records(path, want="value")
-    with pytest.raises(InputError, match="no split 'dev'.*'train', 'test'"):
+    with pytest.raises(InputError, match=r"no split 'dev'.*'train', 'test'"):
         read_records(path, split="dev")
 
 
@@ -77,18 +77,20 @@ def test_merbench_default_splits_and_classes(tmp_path: Path) -> None:
     two = {"b": {"emo": "happy", "val": 0}}
     path = label_npz(tmp_path / "iemocap-process" / "label_4way.npz", whole_corpus=one)
     assert cells(read_records(path)) == ["anger"]
-    path = label_npz(tmp_path / "mer" / "label.npz", train_corpus=one, test1_corpus=two, test2_corpus=one)
+    path = label_npz(
+        tmp_path / "mer" / "label.npz", train_corpus=one, test1_corpus=two, test2_corpus=one
+    )
     assert cells(read_records(path)) == ["happy"]
-    with pytest.raises(InputError, match="class numbers.*--classes"):
+    with pytest.raises(InputError, match=r"class numbers.*--classes"):
         read_records(path, split="train")
     assert cells(read_records(path, split="train", classes="w,x,y,z")) == ["z"]
-    with pytest.raises(InputError, match="class number 3 has no name.*0 to 1"):
+    with pytest.raises(InputError, match=r"class number 3 has no name.*0 to 1"):
         read_records(path, split="train", classes="w,x")
     path = label_npz(tmp_path / "odd" / "label.npz", left_corpus=one, right_corpus=one)
     with pytest.raises(InputError, match="--split"):
         read_records(path)
     path = label_npz(tmp_path / "odd" / "label.npz", test_corpus={"a": {"emo": 1}})
-    with pytest.raises(InputError, match="no field 'val'.*'emo'"):
+    with pytest.raises(InputError, match=r"no field 'val'.*'emo'"):
         read_records(path, want="value")
 
 
@@ -128,7 +130,7 @@ def test_folder_and_zip_of_arrays(tmp_path: Path) -> None:
     ],
     ids=str,
 )
-@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+@pytest.mark.parametrize("protocol", [2, 3, 4])
 def test_arrays_are_what_numpy_reads(tmp_path: Path, value: np.ndarray, protocol: int) -> None:
     import pickle
 
@@ -160,7 +162,7 @@ def damaged() -> dict[str, tuple[bytes, str]]:
     pickled = npy(np.array({"a": "b"}, dtype=object))
     header = array[: array.index(b"\n") + 1]
     return {
-        "cut": (array[:-3], "cut short: 37 of 40 bytes"),
+        "cut": (array[:-3], "37 bytes where shape and dtype need 40"),
         "cut pickle": (pickled[:-5], "damaged"),
         "no header": (b"\x93NUMPY\x01\x00", "header cannot be read"),
         "other version": (b"\x93NUMPY\x09\x00" + array[8:], "header cannot be read"),
@@ -172,7 +174,7 @@ def damaged() -> dict[str, tuple[bytes, str]]:
             + b"\n",
             "shape",
         ),
-        "not unicode": (header + b"\xff" * 40, "invalid"),
+        "not unicode": (header + b"\xff" * 40, "not Unicode"),
         "dates": (npy(np.array(["2020-01-01"], dtype="M8[D]")), "datetime64"),
         "records": (npy(np.zeros(2, dtype=[("a", "i4"), ("b", "U3")])), "dtype"),
     }
@@ -199,7 +201,7 @@ def test_damaged_archives(tmp_path: Path) -> None:
             read_records(path)
     at = whole.index(b"fileitems.npy") + 80
     path.write_bytes(whole[:at] + bytes([whole[at] ^ 0xFF]) + whole[at + 1 :])
-    with pytest.raises(InputError, match="cannot be unpacked|damaged|header|cut short"):
+    with pytest.raises(InputError, match=r"cannot be unpacked|damaged|header|cut short"):
         read_records(path)
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("notes.txt", "x")

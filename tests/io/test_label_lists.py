@@ -13,7 +13,16 @@ from ovbench.io.records import Cell
 pl = pytest.importorskip("polars")
 
 WORDS = ["happy", " sad", "Angry", "'joy'", '"at ease"', "", " ", "[", "]", "[happy", "sad]"]
-ODD = ["don't care", "a and b", "none", "nan", "1. happy", "x: happy", "the speaker is sad", "é\xa0"]
+ODD = [
+    "don't care",
+    "a and b",
+    "none",
+    "nan",
+    "1. happy",
+    "x: happy",
+    "the speaker is sad",
+    "é\xa0",
+]
 TEXTS = (
     st.lists(st.sampled_from(WORDS + ODD), max_size=6).map(",".join)
     | st.lists(st.sampled_from(WORDS), max_size=4).map(lambda words: f"[{', '.join(words)}]")

@@ -206,11 +206,13 @@ def test_messages(tmp_path: Path, case: str) -> None:
 
 def test_options_that_do_not_fit(tmp_path: Path) -> None:
     path = write(tmp_path, "p.csv", CSV)
-    with pytest.raises(InputError, match=r"no column 'openst' \(did you mean 'openset'\?\).*--label"):
+    with pytest.raises(
+        InputError, match=r"no column 'openst' \(did you mean 'openset'\?\).*--label"
+    ):
         read_records(path, label_column="openst")
-    with pytest.raises(InputError, match="no column 'dialogue'.*'who'"):
+    with pytest.raises(InputError, match=r"no column 'dialogue'.*'who'"):
         read_records(path, extra=("dialogue",))
-    with pytest.raises(InputError, match="no splits.*--split"):
+    with pytest.raises(InputError, match=r"no splits.*--split"):
         read_records(path, split="test")
     with pytest.raises(InputError, match="no such file"):
         read_records(tmp_path / "absent.csv")
@@ -273,8 +275,10 @@ def test_class_numbers(tmp_path: Path) -> None:
     path = write(tmp_path, "p.csv", "id,label\na,0\nb,1\nc,other\n")
     assert cells(read_records(path, classes="meld")) == ["anger", "joy", "other"]
     assert cells(read_records(path, classes="x, y")) == ["x", "y", "other"]
-    with pytest.raises(InputError, match="class number 1 has no name"):
-        read_records(write(tmp_path, "q.csv", "id,label\na,1\nb,1\n"), classes="x,")
+    with pytest.raises(InputError, match=r"class number 2 has no name.*0 to 1"):
+        read_records(write(tmp_path, "q.csv", "id,label\na,1\nb,2\n"), classes="x,y")
+    with pytest.raises(InputError, match="empty or a repeated name"):
+        read_records(path, classes="x,")
     with pytest.raises(InputError, match="did you mean 'meld'"):
         read_records(path, classes="melt")
 

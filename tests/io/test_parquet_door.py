@@ -1,0 +1,137 @@
+"""Parquet: the same records as from text, whatever the columns' types."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ovbench.errors import InputError, MissingExtraError
+from ovbench.io import parquet
+from ovbench.io.read import read_records
+from ovbench.io.records import JsonObject, Records
+
+pl = pytest.importorskip("polars")
+
+
+def cells(records: Records) -> list[object]:
+    return [records.cells[code] for code in records.codes]
+
+
+def save(path: Path, **columns: object) -> Path:
+    pl.DataFrame(columns).write_parquet(path)
+    return path
+
+
+def test_text_and_repeats(tmp_path: Path) -> None:
+    labels = ["[happy]", None, "[sad]", "[happy]", None, ""]
+    ids = ["001", "b", "c", "d", "e", "f"]
+    path = save(tmp_path / "p.parquet", Name=ids, openset=labels, who=[1, 2, None, 4, 5, 6])
+    records = read_records(path, extra=("who",))
+    assert records.ids == ids
+    assert cells(records) == labels
+    assert list(records.cells) == ["[happy]", None, "[sad]", ""]
+    assert records.codes.dtype == np.int64
+    assert records.columns == {"who": ["1", "2", "", "4", "5", "6"]}
+    assert records.rows == range(1, 7)
+
+
+def test_other_types(tmp_path: Path) -> None:
+    path = tmp_path / "p.parquet"
+    lists = [["happy", None], None, []]
+    assert cells(read_records(save(path, id=[1, 2, 3], pred=lists))) == [("happy", None), None, ()]
+    values = [1, 2, 1]
+    records = read_records(save(path, id=["1", "2", "3"], pred=values))
+    assert (cells(records), list(records.cells)) == ([1, 2, 1], [1, 2])
+    values = [0.5, None, float("nan")]
+    assert cells(read_records(save(path, id=["1", "2", "3"], val=values), want="value")) == [
+        0.5,
+        None,
+        None,
+    ]
+    save(path, id=["a"], pred=[{"x": ["happy"]}])
+    assert cells(read_records(path)) == [JsonObject([("x", ("happy",))])]
+    series = pl.Series(["[happy]", "[sad]", "[happy]"], dtype=pl.Categorical)
+    assert cells(read_records(save(path, id=["a", "b", "c"], pred=series))) == series.to_list()
+
+
+def test_many_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parquet, "_FEW_CELLS", 50)
+    monkeypatch.setattr(parquet, "_SAMPLE", 40)
+    ids = [f"s{i}" for i in range(300)]
+    distinct = [f"[word{chr(97 + i % 26)}{chr(97 + i // 26)}]" for i in range(300)]
+    repeated = [distinct[i % 7] for i in range(300)]
+    halves = distinct[:150] + distinct[:150]
+    for labels, size in ((distinct, 300), (repeated, 7), (halves, 300), (repeated + distinct, 300)):
+        names = ids if len(labels) == 300 else [f"s{i}" for i in range(600)]
+        records = read_records(save(tmp_path / "p.parquet", name=names, openset=labels))
+        assert cells(records) == labels
+        assert len(records.cells) == size
+        assert list(records.cells) == [records.cells[i] for i in range(size)]
+        assert records.cells[-1] == list(records.cells)[-1]
+        assert records.cells[1:3] == list(records.cells)[1:3]
+
+
+def test_folder_of_parts(tmp_path: Path) -> None:
+    folder = tmp_path / "parts"
+    folder.mkdir()
+    save(folder / "part-1.parquet", name=["b"], openset=["[sad]"])
+    save(folder / "part-0.parquet", name=["a"], openset=["[happy]"], more=[1])
+    records = read_records(folder)
+    assert (records.ids, cells(records)) == (["a", "b"], ["[happy]", "[sad]"])
+    save(folder / "part-2.parquet", name=["c"], other=["[happy]"])
+    with pytest.raises(InputError, match="cannot be read"):
+        read_records(folder)
+
+
+def test_without_a_telling_name(tmp_path: Path) -> None:
+    save(tmp_path / "p.parquet", name=["a"], openset=["[sad]"]).rename(tmp_path / "p")
+    assert read_records(tmp_path / "p").ids == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("columns", "words"),
+    [
+        ({"name": ["a", None], "openset": ["x", "y"]}, ["row 2", "id is missing"]),
+        ({"name": ["a", "b", ""], "openset": ["x", "y", "z"]}, ["row 3", "id is missing"]),
+        ({"name": [0.5], "openset": ["x"]}, ["'name'", "Float64", "whole numbers"]),
+        ({"name": [["a"]], "openset": ["x"]}, ["'name'", "List"]),
+        ({"x": ["a"], "openset": ["x"]}, ["usual name for ids", "--id-column"]),
+        ({"name": pl.Series([], dtype=pl.String), "openset": []}, ["no rows"]),
+    ],
+)
+def test_messages(tmp_path: Path, columns: dict[str, object], words: list[str]) -> None:
+    path = save(tmp_path / "p.parquet", **columns)
+    with pytest.raises(InputError) as caught:
+        read_records(path)
+    for word in [str(path), *words]:
+        assert word in str(caught.value)
+
+
+def test_damaged(tmp_path: Path) -> None:
+    path = save(tmp_path / "p.parquet", name=["a"] * 99, openset=["x"] * 99)
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(InputError, match=r"p\.parquet: cannot be read.*intact Parquet"):
+        read_records(path)
+
+
+def test_without_polars(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = save(tmp_path / "p.parquet", name=["a"], openset=["x"])
+    monkeypatch.setitem(sys.modules, "polars", None)
+    with pytest.raises(MissingExtraError, match=r"ovbench\[parquet\]"):
+        read_records(path)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.integers(0, 9)), st.integers(1, 5))
+def test_numbering_by_first_occurrence(codes: list[int], chunk: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(parquet, "_CHUNK", chunk)
+        numbers, first = parquet._first_seen(np.array(codes, dtype=np.int32), 10)
+    order = list(dict.fromkeys(codes))
+    assert numbers.tolist() == [order.index(code) for code in codes]
+    assert first.tolist() == [codes.index(code) for code in order]
