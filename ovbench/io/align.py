@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,7 +58,7 @@ def align(
         If an id comes twice and ``keep`` does not say which row counts; if a prediction is missing
         and ``on_missing`` is ``"error"``; if not a single id is in both files.
     """
-    if gold.ids == predictions.ids and len(set(gold.ids)) == len(gold.ids):
+    if gold.ids == predictions.ids and _all_different(gold.ids):
         rows = np.arange(len(gold.ids), dtype=np.int64)
         return Alignment(rows, rows.copy(), [], [], [], [])
     gold_row, gold_duplicates = _rows_by_id(gold, keep)
@@ -88,7 +88,7 @@ def _rows_by_id(
     records: Records, keep: Literal["first", "last"] | None
 ) -> tuple[dict[str, int], list[str]]:
     """Row of each id, in the order in which the ids first occur, and the ids that come twice."""
-    ids = records.ids
+    ids = list(records.ids)
     row_of = dict(zip(ids, range(len(ids)), strict=True))
     if len(row_of) == len(ids):
         return row_of, []
@@ -113,6 +113,19 @@ def _rows_by_id(
     if keep == "first":
         row_of.update((ids[row], row) for row in range(len(ids) - 1, -1, -1) if ids[row] in twice)
     return row_of, list(twice)
+
+
+@runtime_checkable
+class ColumnIds(Protocol):
+    """Ids that can be looked at a whole column at a time."""
+
+    def all_different(self) -> bool:
+        """Whether no id comes twice."""
+        ...
+
+
+def _all_different(ids: Sequence[str]) -> bool:
+    return ids.all_different() if isinstance(ids, ColumnIds) else len(set(ids)) == len(ids)
 
 
 def _first(ids: Sequence[str]) -> str:

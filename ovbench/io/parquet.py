@@ -19,7 +19,7 @@ from ovbench.errors import InputError, MissingExtraError
 from ovbench.io.columns import Columns, Wanted, choose_columns
 from ovbench.io.labels.base import LabelParser, PlainForm, Status
 from ovbench.io.labels.lists import LabelLists, parse_cells
-from ovbench.io.records import Cell, Records, RecordsBuilder, check_text, to_cell
+from ovbench.io.records import Cell, Records, RecordsBuilder, to_cell
 
 if TYPE_CHECKING:
     import polars as pl
@@ -96,7 +96,7 @@ def _records(table: pl.DataFrame, columns: Columns, source: str) -> Records:
     return Records(source, ids, codes, cells, extra, columns.id, columns.label, rows)
 
 
-def _ids(column: pl.Series, source: str) -> list[str]:
+def _ids(column: pl.Series, source: str) -> SeriesIds:
     if column.dtype.is_float() or column.dtype.is_nested():
         raise InputError(
             f"the ids (column {column.name!r}) are of type {column.dtype}",
@@ -107,9 +107,42 @@ def _ids(column: pl.Series, source: str) -> list[str]:
     bad = (column.is_null() | (column == "")).arg_max()
     if bad is not None and not column[bad]:
         raise InputError("the id is missing", where=f"{source}, row {bad + 1}", expected="an id")
-    ids: list[str] = column.to_list()
-    check_text(ids, source)
-    return ids
+    return SeriesIds(column)
+
+
+class SeriesIds(Sequence[str]):
+    """The ids of a column of text, turned into Python values when asked."""
+
+    def __init__(self, series: pl.Series) -> None:
+        self._series = series
+
+    def __len__(self) -> int:
+        return len(self._series)
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[str]: ...
+    def __getitem__(self, index: int | slice) -> str | list[str]:
+        if isinstance(index, slice):
+            return self._series[index].to_list()
+        value: str = self._series[index]
+        return value
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._series.to_list())
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, SeriesIds):
+            return self._series.equals(other._series)
+        return isinstance(other, list) and list(self) == other
+
+    def __hash__(self) -> int:
+        return hash(tuple(self))
+
+    def all_different(self) -> bool:
+        """Whether no id comes twice."""
+        return self._series.n_unique() == len(self._series)
 
 
 def _text(column: pl.Series, source: str) -> pl.Series:

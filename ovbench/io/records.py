@@ -54,7 +54,7 @@ class Records:
     """
 
     source: str
-    ids: list[str]
+    ids: Sequence[str]
     codes: NDArray[np.int64]
     cells: Cells
     columns: dict[str, list[str]]

@@ -67,7 +67,9 @@ class Lemmatizer(Protocol):
     """Stage 1. ``id`` names the method and its data in signatures."""
 
     @property
-    def id(self) -> str: ...
+    def id(self) -> str:
+        """Method and data, as signatures show them."""
+        ...
 
     def lemmatize(self, label: str) -> tuple[Lemma, ...]:
         """Base words of a label, best first; empty when nothing is known of it."""
@@ -78,7 +80,9 @@ class SynonymMerger(Protocol):
     """Stage 2. ``id`` names the method and its data in signatures."""
 
     @property
-    def id(self) -> str: ...
+    def id(self) -> str:
+        """Method and data, as signatures show them."""
+        ...
 
     def merge(self, lemmas: tuple[Lemma, ...]) -> tuple[Candidate, ...]:
         """Wheel words that the base words are merged with, in the order stage 3 tries them."""
@@ -89,10 +93,14 @@ class WheelMap(Protocol):
     """Stage 3. ``id`` names the wheels and their data in signatures."""
 
     @property
-    def id(self) -> str: ...
+    def id(self) -> str:
+        """Method and data, as signatures show them."""
+        ...
 
     @property
-    def rings(self) -> tuple[Ring, ...]: ...
+    def rings(self) -> tuple[Ring, ...]:
+        """The rings labels are placed on."""
+        ...
 
     def place(
         self, lemmas: tuple[Lemma, ...], candidates: tuple[Candidate, ...]

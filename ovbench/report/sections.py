@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ovbench.results import Counts, Interval, Result, Scores, Unknown
+from ovbench.results import Counts, Interval, Result, Unknown
 
 DASH = "–"
 
@@ -195,20 +195,19 @@ def _groups(result: Result) -> Section | None:
 
 
 def _errors(result: Result) -> Section:
-    rows = []
-    for item in result.errors:
-        rows.append(
-            (
-                item.id,
-                percent(item.score),
-                ", ".join(item.gold),
-                ", ".join(item.prediction),
-                item.status,
-                _trace_text(item.traces),
-            )
+    rows = tuple(
+        (
+            item.id,
+            percent(item.score),
+            ", ".join(item.gold),
+            ", ".join(item.prediction),
+            item.status,
+            _trace_text(item.traces),
         )
+        for item in result.errors
+    )
     columns = ("item", "score", "gold", "prediction", "status", "how the labels were understood")
-    return Section("Largest disagreements", columns, tuple(rows))
+    return Section("Largest disagreements", columns, rows)
 
 
 def _trace_text(traces: dict[str, dict[str, str | None]]) -> str:
@@ -217,8 +216,3 @@ def _trace_text(traces: dict[str, dict[str, str | None]]) -> str:
         clusters = " ".join(cluster or "?" for cluster in rings.values())
         lines.append(f"{label} → {clusters}")
     return "\n".join(lines)
-
-
-def flat_scores(scores: Scores) -> str:
-    """Scores on one line, for messages."""
-    return ", ".join(f"{name} {percent(value)}" for name, value in scores.items())

@@ -66,7 +66,7 @@ def _shared_items(
     ours: Evaluation, other: Evaluation
 ) -> tuple[np.ndarray[tuple[int], np.dtype[np.int64]], np.ndarray[tuple[int], np.dtype[np.int64]]]:
     """Positions of the shared items in both; the same everywhere when the ids are the same."""
-    if list(ours.ids) == list(other.ids):
+    if ours.ids == other.ids:
         every = np.arange(len(ours.ids), dtype=np.int64)
         return every, every
     place = {name: index for index, name in enumerate(other.ids)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -48,7 +48,7 @@ class Prepared:
         Which ids were missing, extra or given twice.
     """
 
-    ids: list[str]
+    ids: Sequence[str]
     gold_cell: NDArray[np.int64]
     pred_cell: NDArray[np.int64]
     gold: Records
