@@ -29,7 +29,7 @@ def test_each_protocol_loads_and_round_trips(name: str) -> None:
     assert protocol.id == name
     assert PROTOCOL.validate_json(protocol.model_dump_json()) == protocol
     card = protocol.card
-    assert card.definition and card.formula and card.edge_rules and card.flaws and card.source
+    assert all((card.definition, card.formula, card.edge_rules, card.flaws, card.source))
 
 
 def other_values(protocol: Protocol, name: str) -> list[Any]:
@@ -46,8 +46,10 @@ def changes() -> list[Any]:
     for name in sorted(EXPECTED):
         protocol = load_protocol(name)
         for field in protocol.scoring_fields():
-            for value in other_values(protocol, field):
-                cases.append(pytest.param(protocol, field, value, id=f"{name}-{field}-{value!s:.20}"))
+            cases += [
+                pytest.param(protocol, field, value, id=f"{name}-{field}-{value!s:.20}")
+                for value in other_values(protocol, field)
+            ]
     return cases
 
 

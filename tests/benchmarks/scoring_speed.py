@@ -81,9 +81,8 @@ def measured(command: list[str], runs: int) -> tuple[float, float]:
     seconds, peak = [], 0.0
     for _ in range(runs):
         start = time.perf_counter()
-        with open(os.devnull, "wb") as null:
-            process = subprocess.Popen(command, stdout=null)
-            _, status, usage = os.wait4(process.pid, 0)
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        _, status, usage = os.wait4(process.pid, 0)
         if status:
             raise SystemExit(f"failed: {' '.join(command)}")
         seconds.append(time.perf_counter() - start)
@@ -94,9 +93,7 @@ def measured(command: list[str], runs: int) -> tuple[float, float]:
 def against_polars(folder: Path, gold: list[str], pred: list[str], runs: int) -> dict[str, float]:
     files = [write(folder / "gold.parquet", gold), write(folder / "pred.parquet", pred)]
     options = ["--gold", str(files[0]), "-p", PROTOCOL, "--draws", "0", "--json", "-"]
-    ours, peak = measured(
-        [sys.executable, "-m", "ovbench", "score", str(files[1]), *options], runs
-    )
+    ours, peak = measured([sys.executable, "-m", "ovbench", "score", str(files[1]), *options], runs)
     baseline, _ = measured([sys.executable, "-c", POLARS, *map(str, files)], runs)
     return {
         "seconds": ours,

@@ -74,7 +74,18 @@ def test_json_is_the_whole_result_and_alone_on_standard_output(tmp_path: Path) -
 
 
 def test_the_same_input_gives_the_same_bytes() -> None:
-    command = ("score", CAREFUL, "--gold", GOLD, "--against", CHATTY, "--json", "-", "--errors", "4")
+    command = (
+        "score",
+        CAREFUL,
+        "--gold",
+        GOLD,
+        "--against",
+        CHATTY,
+        "--json",
+        "-",
+        "--errors",
+        "4",
+    )
     first, second = (run(*command).stdout for _ in range(2))
     assert first == second
 
@@ -87,7 +98,7 @@ def test_text_formats() -> None:
     assert latex.count(r"\toprule") == latex.count(r"\bottomrule") > 3
     assert "best\\_constant" in latex
     rows = list(csv.reader(io.StringIO(run(*command, "csv").stdout)))
-    assert ["f1", "precision"] == [row[1] for row in rows[1:3]]
+    assert [row[1] for row in rows[1:3]] == ["f1", "precision"]
 
 
 def test_standard_input() -> None:

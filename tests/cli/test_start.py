@@ -67,7 +67,15 @@ def test_version() -> None:
 
 def test_underscores_and_hyphens_are_alike() -> None:
     given = ["score", "a_b.jsonl", "--on_missing=a_b", "--gold", "x_y", "--", "-"]
-    assert hyphenated(given) == ["score", "a_b.jsonl", "--on-missing=a_b", "--gold", "x_y", "--", "-"]
+    assert hyphenated(given) == [
+        "score",
+        "a_b.jsonl",
+        "--on-missing=a_b",
+        "--gold",
+        "x_y",
+        "--",
+        "-",
+    ]
 
 
 def test_a_reader_that_leaves_early_is_no_error(tmp_path: Path) -> None:

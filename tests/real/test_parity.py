@@ -32,8 +32,14 @@ OV_MERD = {
     "wheel4/level2": (327, 0.41911918, 0.43358818, 0.40558468, 0.41966279, 0.43358818, 0.40660405),
     "wheel5/level2": (316, 0.41701326, 0.43064346, 0.40421941, 0.41606387, 0.43011603, 0.40290084),
 }
-MEAN_LEVEL1 = {"2025": (0.55370591, 0.55939521, 0.54851559), "2026": (0.55460780, 0.56052395, 0.54918725)}  # fmt: skip
-MEAN_LEVEL2 = {"2025": (0.42448635, 0.44742076, 0.40504023), "2026": (0.42458260, 0.44802633, 0.40476384)}  # fmt: skip
+MEAN_LEVEL1 = {
+    "2025": (0.55370591, 0.55939521, 0.54851559),
+    "2026": (0.55460780, 0.56052395, 0.54918725),
+}
+MEAN_LEVEL2 = {
+    "2025": (0.42448635, 0.44742076, 0.40504023),
+    "2026": (0.42458260, 0.44802633, 0.40476384),
+}
 MELD = {  # checkpoint, tables: hit rate, mscore
     ("30_loss_0.602", "affectgpt-2025"): (0.55649145, 0.38044921),
     ("60_loss_0.480", "affectgpt-2025"): (0.52091292, 0.35405320),
@@ -88,7 +94,9 @@ def test_the_twelve_rings_of_ov_merd(official: Path, tmp_path: Path, year: str) 
     assert result.scores["f1"] == pytest.approx(m_avg, abs=PRINTED)
 
 
-@pytest.mark.parametrize(("protocol", "year"), [("ew-affectgpt-2025", "2025"), ("ew-mer2026", "2026")])
+@pytest.mark.parametrize(
+    ("protocol", "year"), [("ew-affectgpt-2025", "2025"), ("ew-mer2026", "2026")]
+)
 def test_wf_of_ov_merd(official: Path, protocol: str, year: str) -> None:
     scores = ov_merd(official, protocol).scores
     found = [scores[name] for name in ("f1", "precision", "recall")]
