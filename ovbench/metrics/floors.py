@@ -180,21 +180,22 @@ def best_constant(
     size = min(k, len(labels))
     every = sum(math.comb(len(labels), j) for j in range(1, size + 1))
     width = every if every <= EXHAUSTIVE else BEAM
-    gold = [_most_frequent(*distinct_sets(bits, gold_weight)) for bits in gold_bits]
+    gold = [distinct_sets(bits, gold_weight) for bits in gold_bits]
+    searched = [_most_frequent(*sets) for sets in gold]
     states = np.empty((1, 0), dtype=np.int64)
-    best, best_score = Constant((), np.zeros(0, dtype=np.int64)), -math.inf
+    best, best_score = states[0], -math.inf
     for _ in range(size):
         states = _extended(states, len(labels))
         answers = [_union(bits, states, n) for bits, n in zip(label_bits, n_clusters, strict=True)]
-        sums = _sums_over(gold, answers, metric)
+        sums = _sums_over(searched, answers, metric)
         scores = np.nan_to_num(metric.finish(sums.astype(np.float64))[name], nan=-1.0)
         order = np.argsort(-scores, kind="stable")[:width]
         if scores[order[0]] > best_score:
-            best_score = scores[order[0]]
-            chosen = tuple(int(label) for label in labels[states[order[0]]])
-            best = Constant(chosen, sums[order[0]])
+            best, best_score = states[order[0]], scores[order[0]]
         states = states[np.sort(order)]
-    return best
+    answer = [_union(b, best[None], n) for b, n in zip(label_bits, n_clusters, strict=True)]
+    chosen = tuple(int(label) for label in labels[best])
+    return Constant(chosen, _sums_over(gold, answer, metric)[0])
 
 
 def _most_frequent(masks: Bits, weight: NDArray[np.int64]) -> tuple[Bits, NDArray[np.int64]]:

@@ -1,0 +1,280 @@
+"""Bootstrap draws and intervals: the right distribution, and the same bits everywhere."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from scipy import stats as scipy_stats
+from slow_reference import ones
+
+from ovbench.errors import InputError, UnknownNameError
+from ovbench.metrics import emotion_wheel, resampling
+from ovbench.metrics.bits import SetCounts
+from ovbench.metrics.intervals import bootstrap
+from ovbench.metrics.statistics import Statistics
+
+RINGS = ["a/level1", "b/level1"]
+
+
+def mean_finish(sums: np.ndarray) -> dict[str, np.ndarray]:
+    """Columns: 1, value."""
+    return {"mean": sums[..., 1] / sums[..., 0]}
+
+
+def of_values(values: np.ndarray) -> Statistics:
+    table = np.stack([np.ones_like(values), values], axis=1).astype(np.int64)
+    return Statistics(table, ones(len(values)), mean_finish)
+
+
+def random_wheel(n: int, seed: int, sizes: int = 4) -> Statistics:
+    rng = np.random.default_rng(seed)
+    gold, pred = rng.integers(0, sizes, (2, n, 2))
+    both = np.minimum(rng.integers(0, sizes, (n, 2)), np.minimum(gold, pred))
+    return emotion_wheel.statistics(SetCounts(both, gold, pred), ones(n), RINGS, zero="nan")
+
+
+def drawn(weight: list[int], draws: int, seed: int = 0) -> np.ndarray:
+    """Bootstrap weights themselves: the re-sums of an identity matrix."""
+    count = np.array(weight, dtype=np.int64)
+    identity = np.eye(len(count), dtype=np.int64)
+    draw = resampling.bootstrap_draw(count)
+    return resampling.resum(identity, count, draw, draws=draws, seed=seed)
+
+
+# -- the draws
+
+
+def test_few_items_come_with_the_chances_of_the_docstring() -> None:
+    weights = drawn([2, 1], 27_000)
+    assert (weights.sum(axis=1) == 3).all()
+    found = np.bincount(weights[:, 0].astype(int), minlength=4)
+    expected = np.array([1, 6, 12, 8]) / 27 * len(weights)
+    assert scipy_stats.chisquare(found, expected).pvalue > 1e-3
+
+
+def test_the_poisson_table_holds_the_poisson_distribution() -> None:
+    for rate in (0.1, 0.875, 0.999):
+        table, escaped = resampling._poisson_table(rate)
+        residual = np.diff(np.concatenate([[0.0], escaped, [1.0]]))
+        share = np.mean(table == resampling._ESCAPE)
+        assert 0 < share < 1e-3
+        mass = np.array([np.mean(table == k) for k in range(len(residual))]) + share * residual
+        exact = scipy_stats.poisson.pmf(np.arange(len(residual)), rate)
+        assert mass == pytest.approx(exact, abs=1e-15)
+
+
+def test_poisson_counts_are_multinomial_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    # How many of n items are drawn at all depends on all counts jointly; its law is known exactly.
+    monkeypatch.setattr(resampling, "_POISSON_FROM", 0)
+    n, draws = 20, 20_000
+    weights = drawn([1] * n, draws)
+    assert (weights.sum(axis=1) == n).all()
+    stirling = [[1.0]]
+    for i in range(1, n + 1):
+        last = [*stirling[-1], 0.0]
+        stirling.append([0.0] + [k * last[k] + last[k - 1] for k in range(1, i + 1)])
+    law = np.array([stirling[n][k] * math.perm(n, k) / n**n for k in range(n + 1)])
+    found = np.bincount(np.count_nonzero(weights, axis=1), minlength=n + 1)
+    common = law * draws > 10
+    pooled = lambda x: np.append(x[common], x[~common].sum())  # noqa: E731
+    assert scipy_stats.chisquare(pooled(found), pooled(law) * draws).pvalue > 1e-3
+
+
+def test_many_items_one_by_one() -> None:
+    n, draws = 2000, 200
+    weights = drawn([1] * n, draws)
+    assert (weights.sum(axis=1) == n).all()
+    counts = np.bincount(weights.astype(int).ravel(), minlength=12)
+    law = scipy_stats.binom.pmf(np.arange(6), n, 1 / n)
+    found = np.append(counts[:6], counts[6:].sum())
+    expected = np.append(law, 1 - law.sum()) * n * draws
+    assert scipy_stats.chisquare(found, expected).pvalue > 1e-3
+
+
+@pytest.mark.parametrize(
+    "weight",
+    [[5, 1, 1, 3, 2], [600, 1, 2, 400, 97, *[1] * 100], [3000, 1000, 1]],
+    ids=["plain", "poisson, grouped", "multinomial"],
+)
+def test_rows_are_drawn_in_proportion_to_their_items(weight: list[int]) -> None:
+    n, draws = sum(weight), 4000
+    weights = drawn(weight, draws, seed=1)
+    assert (weights.sum(axis=1) == n).all()
+    share = np.array(weight) / n
+    error = np.sqrt(n * share * (1 - share) / draws)
+    assert (np.abs(weights.mean(axis=0) - weight) < 4.5 * error).all()
+    assert weights.var(axis=0) == pytest.approx(n * share * (1 - share), rel=0.25)
+
+
+# -- the same bits
+
+
+def replicates(stats: Statistics, **options: int) -> np.ndarray:
+    return np.stack(list(bootstrap(stats, **{"draws": 300, **options}).replicates.values()))
+
+
+@pytest.mark.parametrize("sizes", [2, 4, 60], ids=["few rows", "some rows", "all different"])
+def test_neither_threads_nor_batches_nor_order_change_a_bit(
+    sizes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stats = random_wheel(1500, seed=sizes, sizes=sizes)
+    first = replicates(stats, threads=1)
+    assert np.array_equal(first, replicates(stats, threads=5), equal_nan=True)
+    order = np.random.default_rng(1).permutation(1500)
+    shuffled = Statistics(stats.values[order], stats.weight[order], stats.finish)
+    assert np.array_equal(first, replicates(shuffled), equal_nan=True)
+    assert np.array_equal(first, replicates(stats.distinct()), equal_nan=True)
+    monkeypatch.setattr(resampling, "_HELD", 7)
+    monkeypatch.setattr(resampling, "_SMALL", 1000)
+    assert np.array_equal(first, replicates(stats), equal_nan=True)
+
+
+def test_fewer_draws_are_the_first_of_more() -> None:
+    stats = random_wheel(100, seed=1)
+    assert np.array_equal(replicates(stats, draws=70), replicates(stats, draws=300)[:, :70])
+
+
+def test_another_seed_gives_other_draws() -> None:
+    stats = random_wheel(100, seed=1)
+    assert not np.array_equal(replicates(stats, seed=1), replicates(stats, seed=2))
+
+
+def test_sums_are_exact() -> None:
+    rng = np.random.default_rng(0)
+    values = rng.integers(0, resampling.EXACT // 4000, (1500, 2))
+    seen: list[np.ndarray] = []
+    fill = resampling.bootstrap_draw(ones(1500))
+
+    def draw(generator: np.random.Generator, out: np.ndarray) -> None:
+        fill(generator, out)
+        seen.append(out.copy())
+
+    sums = resampling.resum(values, ones(1500), draw, draws=20, seed=0, threads=1)
+    expected = [[int(w.astype(int).astype(object) @ c.astype(object)) for c in values.T]
+                for w in seen]  # fmt: skip
+    assert sums.astype(int).tolist() == expected
+
+
+def test_too_many_items_to_add_exactly_are_refused() -> None:
+    huge = Statistics(np.array([[2**40, 1]]), np.array([2**14]), mean_finish)
+    with pytest.raises(InputError, match="too many"):
+        bootstrap(huge, draws=10)
+
+
+# -- the intervals
+
+
+def naive(stats: Statistics, draws: int, seed: int) -> dict[str, np.ndarray]:
+    """The textbook bootstrap: n indices per draw."""
+    rng, n = np.random.default_rng(seed), len(stats.values)
+    sums = [stats.values[rng.integers(n, size=n)].sum(axis=0) for _ in range(draws)]
+    return stats.finish(np.array(sums, dtype=np.float64))
+
+
+@pytest.mark.parametrize(("n", "sizes"), [(40, 3), (400, 4), (1500, 30)])
+def test_intervals_agree_with_the_textbook_bootstrap(n: int, sizes: int) -> None:
+    stats = random_wheel(n, seed=7, sizes=sizes)
+    ours, theirs = bootstrap(stats, draws=4000), naive(stats, 2000, seed=3)
+    for name in ("f1", "precision", "recall@b/level1"):
+        interval = ours.interval(name)
+        low, high = np.quantile(theirs[name], [0.025, 0.975])
+        width = high - low
+        assert interval.low == pytest.approx(low, abs=0.08 * width)
+        assert interval.high == pytest.approx(high, abs=0.08 * width)
+        assert interval.standard_error == pytest.approx(theirs[name].std(), rel=0.08)
+        assert interval.low < stats.scores()[name] < interval.high
+        assert interval.undefined == 0
+
+
+def test_the_standard_error_of_a_mean() -> None:
+    values = np.random.default_rng(0).integers(0, 1000, 900)
+    interval = bootstrap(of_values(values), draws=10_000).interval("mean")
+    assert interval.standard_error == pytest.approx(values.std() / 30, rel=0.03)
+    half = 1.96 * values.std() / 30
+    assert interval.low == pytest.approx(values.mean() - half, abs=0.1 * half)
+    assert interval.high == pytest.approx(values.mean() + half, abs=0.1 * half)
+
+
+def test_intervals_cover_the_truth() -> None:
+    rng, truth, covered = np.random.default_rng(11), 0.6, 0
+    for run in range(200):
+        sample = (rng.random(80) < truth).astype(np.int64)
+        interval = bootstrap(of_values(sample), draws=400, seed=run, threads=1).interval("mean")
+        covered += interval.low <= truth <= interval.high
+    assert 0.89 <= covered / 200 <= 0.99
+
+
+def test_the_example_of_the_intervals_docstring() -> None:
+    made = bootstrap(of_values(np.array([0, 1])))
+    interval = made.interval("mean")
+    assert (interval.low, interval.high, interval.draws) == (0.0, 1.0, 10_000)
+    shares = np.bincount((made.replicates["mean"] * 2).astype(int)) / 10_000
+    assert shares == pytest.approx([0.25, 0.5, 0.25], abs=0.02)
+
+
+def test_confidence() -> None:
+    stats = of_values(np.arange(200))
+    widths = [
+        (lambda i: i.high - i.low)(bootstrap(stats, draws=2000, confidence=c).interval("mean"))
+        for c in (0.5, 0.8, 0.95, 0.99)
+    ]
+    assert widths == sorted(widths)
+    assert widths[0] / widths[2] == pytest.approx(0.6745 / 1.96, rel=0.1)
+
+
+def test_clusters_are_drawn_whole() -> None:
+    values = np.random.default_rng(2).integers(0, 50, 300)
+    one = of_values(values)
+    copies = of_values(np.repeat(values, 4))  # four clips say the same as one
+    dialogue = np.repeat(np.arange(300), 4)
+    clustered = bootstrap(copies, draws=3000, clusters=dialogue)
+    assert clustered.units == 300
+    assert clustered.interval("mean").method == "percentile over clusters"
+    alone = bootstrap(one, draws=3000).interval("mean").standard_error
+    assert clustered.interval("mean").standard_error == pytest.approx(alone, rel=0.06)
+    as_if_independent = bootstrap(copies, draws=3000).interval("mean").standard_error
+    assert as_if_independent == pytest.approx(alone / 2, rel=0.06)
+
+
+def test_cluster_names_may_be_anything_and_in_any_order() -> None:
+    stats = random_wheel(60, seed=5)
+    number = np.arange(60) % 7
+    order = np.random.default_rng(0).permutation(60)
+    by_number = bootstrap(stats, draws=100, clusters=number)
+    shuffled = Statistics(stats.values[order], stats.weight[order], stats.finish)
+    names = np.array([f"speaker {6 - k}" for k in number[order]])
+    by_name = bootstrap(shuffled, draws=100, clusters=names)
+    for name, values in by_number.replicates.items():
+        assert np.array_equal(values, by_name.replicates[name], equal_nan=True)
+
+
+def test_undefined_draws_are_left_out_and_counted() -> None:
+    # one item in three has a gold set; a draw without it has no score
+    counts = SetCounts(*(np.array(c)[:, None] for c in ([1, 0, 0], [1, 0, 0], [2, 1, 1])))
+    stats = emotion_wheel.statistics(counts, ones(3), ["r"], zero="nan")
+    interval = bootstrap(stats, draws=10_000).interval("precision")
+    assert interval.undefined == pytest.approx((2 / 3) ** 3, abs=0.02)
+    assert (interval.low, interval.high) == (0.5, 0.5)
+
+
+def test_nothing_to_draw_from() -> None:
+    nothing = emotion_wheel.statistics(
+        SetCounts(*(np.zeros((0, 1), dtype=np.int64),) * 3), ones(0), ["r"], zero="nan"
+    )
+    made = bootstrap(nothing, draws=100)
+    interval = made.interval("f1")
+    assert math.isnan(interval.low)
+    assert math.isnan(interval.high)
+    assert math.isnan(interval.standard_error)
+    assert (interval.undefined, made.units) == (1.0, 0)
+
+
+def test_options_that_make_no_sense() -> None:
+    stats = of_values(np.arange(5))
+    for options in ({"draws": 0}, {"confidence": 1.0}, {"confidence": 0.0}, {"seed": -1}):
+        with pytest.raises(InputError, match="expected"):
+            bootstrap(stats, **options)
+    with pytest.raises(UnknownNameError, match="mean"):
+        bootstrap(stats, draws=5).interval("maen")

@@ -1,0 +1,213 @@
+"""Floors: constants by brute force, shuffled answers by every possible shuffle."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from slow_reference import World, f1, ones, precision_recall, worlds
+from slow_reference import hit_rate as slow_hit_rate
+
+from ovbench.errors import InputError
+from ovbench.metrics import categorical, emotion_wheel, floors, hit_rate
+
+CLASSES = ("a", "b", "c")
+
+
+def wheel_metric(world: World):
+    return emotion_wheel.metric([f"r{r}" for r in range(len(world.n_clusters))], zero="zero")
+
+
+def slow_f1(world: World, labels: tuple[int, ...]) -> float:
+    total = 0.0
+    for r in range(len(world.n_clusters)):
+        gold = world.sets(world.gold, r)
+        scores = precision_recall(gold, world.sets([list(labels)] * len(gold), r))
+        value = f1(*scores)
+        total += 0.0 if math.isnan(value) else value
+    return total / len(world.n_clusters)
+
+
+def best(world: World, k: int, metric, name: str) -> floors.Constant:
+    return floors.best_constant(
+        world.bits(world.gold),
+        ones(len(world.gold)),
+        world.codes,
+        world.n_clusters,
+        k,
+        metric,
+        name,
+    )
+
+
+@settings(max_examples=40)
+@given(worlds(min_items=1), st.integers(1, 3))
+def test_the_best_constant_is_the_best_of_all(world: World, k: int) -> None:
+    assume((world.codes >= 0).any())
+    metric = wheel_metric(world)
+    found = best(world, k, metric, "f1")
+    every = [
+        slow_f1(world, labels)
+        for size in range(1, k + 1)
+        for labels in itertools.combinations(range(len(world.codes)), size)
+    ]
+    score = metric.scores(found.sums.astype(float))["f1"]
+    assert score == pytest.approx(max(every), abs=1e-12)
+    assert score == pytest.approx(slow_f1(world, found.labels), abs=1e-12)
+    assert 1 <= len(found.labels) <= k
+
+
+@settings(max_examples=20)
+@given(worlds(min_items=1), st.integers(1, 3))
+def test_the_best_constant_for_hits(world: World, k: int) -> None:
+    assume((world.codes >= 0).any())
+    rings = [f"r{r}" for r in range(len(world.n_clusters))]
+    metric = hit_rate.metric(rings, hit="any")
+    score = metric.scores(best(world, k, metric, "hit_rate").sums.astype(float))["hit_rate"]
+    every = []
+    for size in range(1, k + 1):
+        for labels in itertools.combinations(range(len(world.codes)), size):
+            of_rings = []
+            for r in range(len(rings)):
+                gold = world.sets(world.gold, r)
+                pred = world.sets([list(labels)] * len(gold), r)
+                of_rings.append(slow_hit_rate(gold, pred, count=False))
+            every.append(sum(of_rings) / len(rings))
+    assert score == pytest.approx(max(every), abs=1e-12, nan_ok=True)
+
+
+def many_labels(seed: int) -> World:
+    rng = np.random.default_rng(seed)
+    codes = rng.integers(-1, 12, (40, 2)).astype(np.int32)
+    gold = [rng.integers(0, 40, rng.integers(1, 5)).tolist() for _ in range(200)]
+    return World([12, 12], codes, gold, list(gold))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_beam_finds_what_all_combinations_have(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = many_labels(seed)
+    metric = wheel_metric(world)
+    exact = best(world, 3, metric, "f1")  # 10,700 combinations
+    monkeypatch.setattr(floors, "EXHAUSTIVE", 0)
+    beam = best(world, 3, metric, "f1")
+    scores = [metric.scores(c.sums.astype(float))["f1"] for c in (exact, beam)]
+    assert scores[1] <= scores[0]
+    assert scores[1] == pytest.approx(scores[0], rel=0.01)
+
+
+def test_sums_are_of_all_gold_even_where_the_search_looks_at_a_part(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = many_labels(1)
+    monkeypatch.setattr(floors, "MOST_SETS", 5)
+    metric = wheel_metric(world)
+    found = best(world, 2, metric, "f1")
+    assert metric.scores(found.sums.astype(float))["f1"] == pytest.approx(
+        slow_f1(world, found.labels), abs=1e-12
+    )
+
+
+def test_labels_with_equal_clusters_are_one_candidate() -> None:
+    codes = np.array([[-1], [1], [0], [1], [0]], dtype=np.int32)
+    world = World([2], codes, [[1], [3], [1, 2]], [[], [], []])
+    assert best(world, 1, wheel_metric(world), "f1").labels == (1,)
+    # a second label lowers F here, and three labels are not needed where one is best
+    assert best(world, 3, wheel_metric(world), "f1").labels == (1,)
+
+
+def test_no_label_to_choose() -> None:
+    world = World([2], np.array([[-1]], dtype=np.int32), [[0]], [[]])
+    with pytest.raises(InputError, match="constant answer"):
+        best(world, 1, wheel_metric(world), "f1")
+
+
+def test_every_cluster_has_recall_one() -> None:
+    world = many_labels(0)
+    metric = wheel_metric(world)
+    answers = [floors.all_clusters(n) for n in world.n_clusters]
+    sums = floors.constant_sums(world.bits(world.gold), ones(200), answers, metric)
+    scores = metric.scores(sums[0].astype(float))
+    assert scores["recall"] == 1
+    assert scores["precision"] < 0.5
+    assert floors.all_clusters(65).tolist() == [[2**64 - 1, 1]]
+
+
+# -- shuffled answers
+
+
+@settings(max_examples=25)
+@given(worlds(min_items=1).filter(lambda w: len(w.gold) <= 5))
+def test_the_expectation_is_the_mean_over_all_shuffles(world: World) -> None:
+    metric, n = wheel_metric(world), len(world.gold)
+    pred = [labels or [] for labels in world.pred]
+    gold_bits, pred_bits = world.bits(world.gold), world.bits(pred)
+    expected = floors.expected_shuffled(gold_bits, ones(n), pred_bits, ones(n), metric)
+    every = [
+        metric.statistics(
+            World(world.n_clusters, world.codes, world.gold, [pred[i] for i in order]).counts(),
+            ones(n),
+        ).totals()
+        for order in itertools.permutations(range(n))
+    ]
+    assert expected == pytest.approx(np.mean(every, axis=0), rel=1e-12)
+
+
+@settings(max_examples=50)
+@given(worlds(min_items=1))
+def test_sums_by_cluster_are_the_sums_by_pair(world: World) -> None:
+    n = len(world.gold)
+    gold_bits = world.bits(world.gold)
+    pred_bits = world.bits([labels or [] for labels in world.pred])
+    weight = np.arange(1, n + 1) * 1000
+    by_pair = floors.expected_shuffled(
+        gold_bits, weight, pred_bits, weight[::-1], wheel_metric(world)
+    )
+    by_cluster = emotion_wheel.expected_sums(gold_bits, weight, pred_bits, weight[::-1])
+    assert by_cluster == pytest.approx(by_pair, rel=1e-12)
+
+
+def test_the_example_of_the_floors_docstring() -> None:
+    world = World([2], np.array([[0], [1]], dtype=np.int32), [[0], [1]], [[0], [0, 1]])
+    metric = wheel_metric(world)
+    bits = world.bits(world.gold), world.bits(world.pred)
+    scores = metric.scores(floors.expected_shuffled(bits[0], ones(2), bits[1], ones(2), metric))
+    assert scores["precision"] == pytest.approx(1 / 2)
+    assert scores["recall"] == pytest.approx(3 / 4)
+    constant = best(world, 1, metric, "f1")
+    assert constant.labels == (0,)
+    assert metric.scores(constant.sums.astype(float))["f1"] == pytest.approx(1 / 2)
+
+
+def test_no_answers_to_shuffle() -> None:
+    world = World([1], np.array([[0]], dtype=np.int32), [[0]], [[0]])
+    bits = world.bits(world.gold)
+    nothing = np.zeros(1, dtype=np.int64)
+    with pytest.raises(InputError, match="no answers"):
+        floors.expected_shuffled(bits, ones(1), bits, nothing, wheel_metric(world))
+    with pytest.raises(InputError, match="no answers"):
+        emotion_wheel.expected_sums(bits, ones(1), bits, nothing)
+
+
+# -- closed sets
+
+
+def test_constant_and_shuffled_classes() -> None:
+    gold, predicted = np.array([0, 0, 0, 1]), np.array([0, 1, -1, 1])
+    stats = categorical.statistics(gold, predicted, ones(4), CLASSES)
+    for code in range(3):
+        constant = categorical.statistics(gold, np.full(4, code), ones(4), CLASSES)
+        sums = floors.constant_class(stats.totals(), code)
+        assert np.array_equal(sums, constant.totals())
+    every = [
+        categorical.statistics(gold, predicted[list(order)], ones(4), CLASSES).totals()
+        for order in itertools.permutations(range(4))
+    ]
+    assert floors.shuffled_classes(stats.totals()) == pytest.approx(np.mean(every, axis=0))
+    nothing = np.zeros(9, dtype=np.int64)
+    assert floors.shuffled_classes(nothing).tolist() == [0.0] * 9

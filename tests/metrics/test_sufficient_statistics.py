@@ -1,0 +1,97 @@
+"""Rows of integers and their sums."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from ovbench.errors import InputError
+from ovbench.metrics.statistics import SCALE, Statistics, ratio, scaled_ratio
+
+
+def plain(sums: np.ndarray) -> dict[str, np.ndarray]:
+    return {"first": sums[..., 0]}
+
+
+def rows(values: list[list[int]], weight: list[int] | None = None) -> Statistics:
+    table = np.array(values, dtype=np.int64)
+    chosen = [1] * len(table) if weight is None else weight
+    return Statistics(table, np.array(chosen, dtype=np.int64), plain)
+
+
+def test_ratios_are_exact_up_to_22() -> None:
+    for whole in range(1, 23):
+        for part in range(whole + 1):
+            scaled = int(scaled_ratio(np.array([part]), np.array([whole]))[0])
+            assert Fraction(scaled, SCALE) == Fraction(part, whole)
+
+
+def test_ratios_beyond_22_are_within_half_a_unit() -> None:
+    part, whole = (grid.ravel() for grid in np.meshgrid(np.arange(201), np.arange(1, 201)))
+    scaled = scaled_ratio(part.astype(np.uint8), whole.astype(np.uint8))
+    error = [abs(Fraction(int(s), SCALE) - Fraction(int(p), int(w)))
+             for s, p, w in zip(scaled, part, whole, strict=True)]  # fmt: skip
+    assert max(error) <= Fraction(1, 2 * SCALE)
+
+
+def test_a_ratio_over_nothing() -> None:
+    assert scaled_ratio(np.array([3, 0]), np.array([0, 0])).tolist() == [0, 0]
+    assert np.isnan(ratio(np.array(1.0), np.array(0.0), np.nan))
+    assert ratio(np.array([1.0, 1.0]), np.array([0.0, 2.0]), 0.0).tolist() == [0.0, 0.5]
+
+
+def test_the_example_of_the_statistics_docstring() -> None:
+    stats = rows([[116396280], [77597520]], [2, 1])
+    assert Fraction(int(stats.totals()[0]), SCALE) == Fraction(4, 3)
+    assert stats.items == 3
+
+
+def test_distinct_merges_equal_rows_in_an_order_of_their_own() -> None:
+    values = np.random.default_rng(3).integers(-2, 3, (500, 3))
+    weight = np.random.default_rng(4).integers(0, 4, 500)
+    stats = Statistics(values, weight, plain)
+    merged = stats.distinct()
+    expected: dict[tuple[int, ...], int] = {}
+    for row, w in zip(values.tolist(), weight.tolist(), strict=True):
+        if w:
+            expected[tuple(row)] = expected.get(tuple(row), 0) + w
+    found = dict(zip(map(tuple, merged.values.tolist()), merged.weight.tolist(), strict=True))
+    assert found == expected
+    assert len(merged.values) == len(expected)
+    order = np.random.default_rng(5).permutation(500)
+    again = Statistics(values[order], weight[order], plain).distinct()
+    assert np.array_equal(again.values, merged.values)
+    assert np.array_equal(again.weight, merged.weight)
+
+
+def test_rows_that_share_a_hash_key_stay_apart() -> None:
+    # key = first * 0x9E37… + second modulo 2**64, so these two rows collide
+    multiplier = 0x9E3779B97F4A7C15 - 2**64
+    stats = rows([[1, 0], [0, multiplier], [1, 0]])
+    merged = stats.distinct()
+    found = dict(zip(map(tuple, merged.values.tolist()), merged.weight.tolist(), strict=True))
+    assert found == {(1, 0): 2, (0, multiplier): 1}
+
+
+def test_clusters_are_summed_whatever_their_order() -> None:
+    stats = rows([[1, 10], [2, 20], [3, 30], [4, 40]], [1, 2, 1, 1])
+    by_name = stats.by_cluster(np.array(["b", "a", "b", "c"]))
+    assert sorted(by_name.values.tolist()) == [[4, 40], [4, 40], [4, 40]]
+    assert by_name.weight.tolist() == [1, 1, 1]
+    assert np.array_equal(by_name.totals(), stats.totals())
+    with pytest.raises(InputError, match="one for each row"):
+        stats.by_cluster(np.array(["a"]))
+
+
+def test_no_rows() -> None:
+    nothing = Statistics(np.zeros((0, 2), np.int64), np.zeros(0, np.int64), plain)
+    assert nothing.totals().tolist() == [0, 0]
+    assert nothing.distinct().items == 0
+    assert nothing.by_cluster(np.array([], dtype=np.int64)).items == 0
+
+
+def test_shapes_must_agree() -> None:
+    with pytest.raises(InputError, match="statistics of shape"):
+        rows([[1], [2]], [1])
