@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 import ovbench
-from ovbench.normalize.tables import add_tables
 from ovbench.results import Result
 
 PRINTED = 5.1e-9
@@ -47,13 +46,6 @@ MELD = {  # checkpoint, tables: hit rate, mscore
     ("60_loss_0.480", "mer2026"): (0.52649488, 0.37078175),
 }
 MELD_N = {"wheel1": 1354, "wheel2": 1354, "wheel3": 1286, "wheel4": 1354, "wheel5": 1005}
-
-
-@pytest.fixture
-def official(shared_data: Path) -> Path:
-    for name in ("affectgpt-2025", "mer2026"):
-        assert add_tables(shared_data / "emotion_wheel" / name).name == name
-    return shared_data
 
 
 def own(tmp_path: Path, protocol: str, **changes: str) -> Path:
