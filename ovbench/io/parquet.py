@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ovbench.errors import InputError, MissingExtraError
 from ovbench.io.columns import Columns, Wanted, choose_columns
 from ovbench.io.labels.base import LabelParser, PlainForm, Status
-from ovbench.io.labels.lists import LabelLists, parse_cells
+from ovbench.io.labels.lists import LabelLists, PlainReader, parse_cells
 from ovbench.io.records import Cell, Records, RecordsBuilder, to_cell
 
 if TYPE_CHECKING:
@@ -268,7 +268,10 @@ class _ColumnParse:
     def _labels_of_pieces(
         self, pieces: pl.Series, counts: NDArray[np.int64], plain: PlainForm
     ) -> NDArray[np.int32]:
-        """The label of each piece, ``_DROPPED`` or ``_ODD``; each distinct piece is read once."""
+        """The label of each piece, ``_DROPPED`` or ``_ODD``; each distinct piece is read once.
+
+        A piece that holds several labels is odd here: its cell is read one by one.
+        """
         codes, size = _codes(pieces)
         somewhere = np.full(size, -1, dtype=np.int64)
         somewhere[codes] = np.arange(len(codes))
@@ -296,15 +299,15 @@ class _ColumnParse:
         self,
         raws: Sequence[str | None],
         present: NDArray[np.bool_],
-        read: Callable[[str], str | None],
+        read: Callable[[str], tuple[str, ...] | None],
     ) -> NDArray[np.int32]:
         """What ``read`` makes of each raw piece that is present."""
         table = np.full(len(present), _DROPPED, dtype=np.int32)
         for code in np.flatnonzero(present).tolist():
             raw = raws[code]
-            label = None if raw is None else read(raw)
-            if label != "":
-                table[code] = _ODD if label is None else self.code(label)
+            found = None if raw is None else read(raw)
+            if found != ():
+                table[code] = self.code(found[0]) if found and len(found) == 1 else _ODD
         return table
 
     def finish(self, parser: LabelParser) -> LabelLists:
@@ -313,14 +316,13 @@ class _ColumnParse:
         status = np.full(len(self._series), Status.OK, dtype=np.uint8)
         odd = np.flatnonzero(self.odd)
         odd_labels: list[int] = []
-        known: dict[Cell, tuple[list[int], Status]] = {}
+        read_plain = PlainReader(parser.plain)
         for row, cell in zip(odd.tolist(), SeriesCells(self._series.gather(odd)), strict=True):
-            if cell not in known:
+            labels, outcome = read_plain(cell), Status.OK
+            if labels is None:
                 labels, outcome = parser.parse(cell)
-                known[cell] = [self.code(label) for label in labels], outcome
-            found, outcome = known[cell]
-            odd_labels += found
-            counts[row], status[row] = len(found), outcome
+            odd_labels += [self.code(label) for label in labels]
+            counts[row], status[row] = len(labels), outcome
         offsets = np.zeros(len(counts) + 1, dtype=np.int64)
         np.cumsum(counts, out=offsets[1:])
         merged = self.labels

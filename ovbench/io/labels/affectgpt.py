@@ -63,23 +63,23 @@ class AffectGPTParser:
 
 
 class _Plain:
-    """Every text cell is plain unless a piece between commas holds two labels in quotes."""
+    """Every text cell but a lone bracket is plain."""
 
     separator = ","
     unique = False
 
-    def piece(self, raw: str, first: bool, last: bool) -> str | None:
+    def piece(self, raw: str, first: bool, last: bool) -> tuple[str, ...] | None:
         if first:
             if last and raw == "[":
                 return None
             raw = raw.removeprefix("[")
         if last:
             raw = raw.removesuffix("]")
-        labels = [label for part in _QUOTES.split(raw) if (label := part.lower().strip())]
-        return None if len(labels) > 1 else "".join(labels)
+        return tuple(label for part in _QUOTES.split(raw) if (label := part.lower().strip()))
 
-    def item(self, raw: str) -> str | None:
-        return raw.lower().strip()
+    def item(self, raw: str) -> tuple[str, ...]:
+        label = raw.lower().strip()
+        return (label,) if label else ()
 
 
 _PLAIN = _Plain()

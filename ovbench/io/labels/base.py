@@ -67,14 +67,14 @@ class PlainForm(Protocol):
         """Whether a label counts once per cell, where it stands first."""
         ...
 
-    def piece(self, raw: str, first: bool, last: bool) -> str | None:
-        """The label in a piece: ``""`` if it holds none, None if only ``parse`` can tell.
+    def piece(self, raw: str, first: bool, last: bool) -> tuple[str, ...] | None:
+        """The labels in a piece (mostly one); None if only ``parse`` can tell.
 
         ``first`` and ``last``: whether it stands first or last in its cell (brackets count there).
         """
         ...
 
-    def item(self, raw: str) -> str | None:
+    def item(self, raw: str) -> tuple[str, ...] | None:
         """The same for an item of a list cell."""
         ...
 

@@ -76,8 +76,8 @@ class PlainReader:
 
     def __init__(self, plain: PlainForm | None) -> None:
         self._plain = plain
-        self._pieces: dict[tuple[str, bool, bool], str | None] = {}
-        self._items: dict[str, str | None] = {}
+        self._pieces: dict[tuple[str, bool, bool], tuple[str, ...] | None] = {}
+        self._items: dict[str, tuple[str, ...] | None] = {}
 
     def __call__(self, cell: Cell) -> Sequence[str] | None:
         """The labels of a plain cell."""
@@ -96,30 +96,28 @@ class PlainReader:
     def _of_text(self, cell: str, plain: PlainForm) -> list[str] | None:
         raws = cell.split(plain.separator)
         last = len(raws) - 1
-        labels = []
+        labels: list[str] = []
         for i, raw in enumerate(raws):
             key = (raw, i == 0, i == last)
             if key in self._pieces:
-                label = self._pieces[key]
+                found = self._pieces[key]
             else:
-                label = self._pieces[key] = plain.piece(*key)
-            if label is None:
+                found = self._pieces[key] = plain.piece(*key)
+            if found is None:
                 return None
-            if label:
-                labels.append(label)
+            labels += found
         return labels
 
     def _of_list(self, cell: tuple[object, ...], plain: PlainForm) -> list[str] | None:
-        labels = []
+        labels: list[str] = []
         for raw in cell:
             if not isinstance(raw, str):
                 return None
             if raw in self._items:
-                label = self._items[raw]
+                found = self._items[raw]
             else:
-                label = self._items[raw] = plain.item(raw)
-            if label is None:
+                found = self._items[raw] = plain.item(raw)
+            if found is None:
                 return None
-            if label:
-                labels.append(label)
+            labels += found
         return labels

@@ -206,7 +206,7 @@ def _bullet(line: re.Match[str]) -> str:
 
 
 def _plain_piece(first: bool, last: bool) -> re.Pattern[str]:
-    words = r"[ \t]*[\"']?[A-Za-z]+(?:[ _'-][A-Za-z]+)*[\"']?[ \t]*"
+    words = r"[ \t]*[\"']?[A-Za-z]+(?:[ _'/-][A-Za-z]+)*[\"']?[ \t]*"
     opening, closing = r"[ \t]*\[?" if first else "", r"\]?[ \t]*" if last else ""
     return re.compile(f"{opening}(?:{words}|[ \t]*){closing}")
 
@@ -215,25 +215,25 @@ _PLAIN_PIECES = {(a, b): _plain_piece(a, b) for a in (False, True) for b in (Fal
 
 
 class _Plain:
-    """Pieces of letters, in quotes or not, that are one label when parsed alone."""
+    """Pieces of letters, in quotes or not, that are nothing but labels when parsed alone."""
 
     separator = ","
     unique = True
 
-    def piece(self, raw: str, first: bool, last: bool) -> str | None:
-        return (
-            _one_label(raw.strip(" \t[]\"'")) if _PLAIN_PIECES[first, last].fullmatch(raw) else None
-        )
+    def piece(self, raw: str, first: bool, last: bool) -> tuple[str, ...] | None:
+        if _PLAIN_PIECES[first, last].fullmatch(raw):
+            return _labels_in(raw.strip(" \t[]\"'"))
+        return None
 
-    def item(self, raw: str) -> str | None:
+    def item(self, raw: str) -> tuple[str, ...] | None:
         return self.piece(raw, first=False, last=False)
 
 
 @lru_cache(maxsize=100_000)
-def _one_label(words: str) -> str | None:
-    """The label that words are, ``""`` for no words; None if they are none, or several."""
+def _labels_in(words: str) -> tuple[str, ...] | None:
+    """The labels that words are; None if they are none."""
     labels, _ = _parse_text(words)
-    return labels[0] if len(labels) == 1 else None if words else ""
+    return labels or (None if words else ())
 
 
 _PLAIN = _Plain()
