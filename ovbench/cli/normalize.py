@@ -15,9 +15,8 @@ def normalize(
         str | None,
         typer.Option(help="Official tables by name (see: ovbench tables); default: open lexicon."),
     ] = None,
-    lemmatizer: Annotated[
-        str, typer.Option(help="Stage 1 of the open normalizer: table or nltk.")
-    ] = "table",
+    lemmatizer: opt.Lemmatizer = "table",
+    synonyms: opt.Synonyms = "lexicon",
     level: Annotated[
         str, typer.Option(help="Ring level to show: level1, level2 or all.")
     ] = "level1",
@@ -35,7 +34,7 @@ def normalize(
     from ovbench.normalize.normalizer import Normalizer
     from ovbench.report.traces import trace_json, trace_sections
 
-    normalizer = Normalizer.official(tables) if tables else Normalizer.open(lemmatizer)
+    normalizer = Normalizer.official(tables) if tables else Normalizer.open(lemmatizer, synonyms)
     traces = [normalizer.trace(label.strip().lower()) for label in labels]
     if json is not None:
         write_json(json, trace_json(traces, normalizer.signature))

@@ -53,6 +53,11 @@ Classes = Annotated[
         "integers of a gold file, and the classes of a closed set."
     ),
 ]
+Lemmatizer = Annotated[str, typer.Option(help="Stage 1 of the open normalizer: table or nltk.")]
+Synonyms = Annotated[
+    str,
+    typer.Option(help="Stage 2 of the open normalizer: lexicon, wn:LEXICON or sentence:PATH."),
+]
 Draws = Annotated[int, typer.Option(min=0, help="Bootstrap draws; 0 leaves intervals out.")]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of every random draw.")]
 Confidence = Annotated[float, typer.Option(min=0.5, max=0.999, help="Level of the intervals.")]

@@ -44,9 +44,8 @@ def score(
     groups: Annotated[
         str | None, typer.Option(help="MER2024's synonym groups: a zip or a folder of .npy.")
     ] = None,
-    lemmatizer: Annotated[
-        str, typer.Option(help="Stage 1 of the open normalizer: table or nltk.")
-    ] = "table",
+    lemmatizer: opt.Lemmatizer = "table",
+    synonyms: opt.Synonyms = "lexicon",
     draws: opt.Draws = 10_000,
     seed: opt.Seed = 0,
     confidence: opt.Confidence = 0.95,
@@ -96,6 +95,7 @@ def score(
         classes=classes,
         groups=groups,
         lemmatizer=lemmatizer,
+        synonyms=synonyms,
         draws=draws,
         seed=seed,
         confidence=confidence,

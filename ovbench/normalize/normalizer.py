@@ -155,11 +155,24 @@ class Normalizer:
     _cache: dict[str, tuple[int, ...]] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
-    def open(cls, lemmatizer: str = "table") -> Normalizer:
-        """The open normalizer, from the lexicon that ships with ovbench."""
+    def open(cls, lemmatizer: str = "table", synonyms: str = "lexicon") -> Normalizer:
+        """The open normalizer, from the lexicon that ships with ovbench.
+
+        Parameters
+        ----------
+        lemmatizer:
+            Stage 1: ``table`` (shipped) or ``nltk``.
+        synonyms:
+            Stage 2: ``lexicon`` (shipped), ``wn:LEXICON`` or ``sentence:PATH``.
+
+        Raises
+        ------
+        ovbench.InputError
+            If a stage of that name does not exist, or what it needs is not installed.
+        """
         from ovbench.normalize.lexicon import open_normalizer
 
-        return open_normalizer(lemmatizer=lemmatizer)
+        return open_normalizer(lemmatizer=lemmatizer, synonyms=synonyms)
 
     @classmethod
     def official(cls, tables: str = "affectgpt-2025") -> Normalizer:

@@ -31,7 +31,7 @@ def load_normalizer(name: str, options: Options) -> Normalizer:
     if family == "official":
         return Normalizer.official(tables)
     if family == "open":
-        return Normalizer.open(options.lemmatizer)
+        return Normalizer.open(options.lemmatizer, options.synonyms)
     raise InputError(f"unknown normalizer {name!r}", expected="official:TABLES or open")
 
 

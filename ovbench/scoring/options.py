@@ -33,6 +33,8 @@ class Options:
         Synonym groups of MER2024 (a zip or a folder of ``.npy``).
     lemmatizer:
         Stage 1 of the open normalizer (``table``, ``nltk``).
+    synonyms:
+        Stage 2 of the open normalizer (``lexicon``, ``wn:LEXICON``, ``sentence:PATH``).
     draws, seed, confidence:
         The bootstrap and the permutation tests; ``draws=0`` leaves intervals out.
     cluster_by:
@@ -56,6 +58,7 @@ class Options:
     classes: str | None = None
     groups: str | None = None
     lemmatizer: str = "table"
+    synonyms: str = "lexicon"
     draws: int = 10_000
     seed: int = 0
     confidence: float = 0.95

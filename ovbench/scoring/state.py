@@ -27,8 +27,8 @@ class EmotionWheelF1:
     ----------
     protocol:
         Id of an emotion-wheel protocol.
-    lemmatizer:
-        Stage 1 of the open normalizer.
+    lemmatizer, synonyms:
+        Stages 1 and 2 of the open normalizer.
 
     Example
     -------
@@ -43,7 +43,13 @@ class EmotionWheelF1:
         If the protocol is not an emotion-wheel one, or its tables are not stored here.
     """
 
-    def __init__(self, protocol: str = "ew-open-1", *, lemmatizer: str = "table") -> None:
+    def __init__(
+        self,
+        protocol: str = "ew-open-1",
+        *,
+        lemmatizer: str = "table",
+        synonyms: str = "lexicon",
+    ) -> None:
         chosen = load_protocol(protocol)
         if not isinstance(chosen, EmotionWheelProtocol):
             raise InputError(
@@ -51,7 +57,7 @@ class EmotionWheelF1:
                 expected="an emotion-wheel protocol, such as ew-open-1",
             )
         self._parser = get_parser(chosen.parser)
-        self._scorer = WheelScorer.load(chosen, Options(lemmatizer=lemmatizer))
+        self._scorer = WheelScorer.load(chosen, Options(lemmatizer=lemmatizer, synonyms=synonyms))
         self.reset()
 
     def reset(self) -> None:
