@@ -135,14 +135,14 @@ def swap_draw(weight: NDArray[np.int64]) -> Draw:
 
 def _grouped(fill: Draw, weight: NDArray[np.int64]) -> Draw:
     """A draw per item, summed over the items of each row."""
-    n, last = int(weight.sum()), np.cumsum(weight) - 1
+    n, rows = int(weight.sum()), len(weight)
+    further = np.repeat(np.arange(rows), weight - 1)  # the rows of all items but each row's first
 
     def grouped(rng: np.random.Generator, out: NDArray[np.float64]) -> None:
         items = np.empty(n)
         fill(rng, items)
-        np.cumsum(items, out=items)  # exact, and faster than reduceat on many short segments
-        np.take(items, last, out=out, mode="clip")
-        out[1:] -= out[:-1].copy()
+        np.copyto(out, items[:rows])
+        np.add.at(out, further, items[rows:])
 
     return grouped
 

@@ -67,7 +67,9 @@ def test_the_poisson_table_holds_the_poisson_distribution() -> None:
 
 def test_poisson_counts_are_multinomial_together(monkeypatch: pytest.MonkeyPatch) -> None:
     # How many of n items are drawn at all depends on all counts jointly; its law is known exactly.
+    # The narrow margin makes one draw in four exceed n items, so that drawing again is tried too.
     monkeypatch.setattr(resampling, "_POISSON_FROM", 0)
+    monkeypatch.setattr(resampling, "_MARGIN", 0.5)
     n, draws = 20, 20_000
     weights = drawn([1] * n, draws)
     assert (weights.sum(axis=1) == n).all()
@@ -134,6 +136,20 @@ def test_neither_threads_nor_batches_nor_order_change_a_bit(
 def test_fewer_draws_are_the_first_of_more() -> None:
     stats = random_wheel(100, seed=1)
     assert np.array_equal(replicates(stats, draws=70), replicates(stats, draws=300)[:, :70])
+
+
+def test_no_block_repeats_another() -> None:
+    draws = replicates(random_wheel(200, seed=1), draws=4 * resampling.BLOCK)[0]
+    assert len(np.unique(draws)) > 3 * resampling.BLOCK
+
+
+def test_streams_of_one_seed_differ() -> None:
+    values, weight = np.eye(50, dtype=np.int64), ones(50)
+    draw = resampling.bootstrap_draw(weight)
+    first, second = (
+        resampling.resum(values, weight, draw, draws=9, seed=0, stream=s) for s in (0, 1)
+    )
+    assert not np.array_equal(first, second)
 
 
 def test_another_seed_gives_other_draws() -> None:

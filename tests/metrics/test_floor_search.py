@@ -121,6 +121,12 @@ def test_labels_with_equal_clusters_are_one_candidate() -> None:
     assert best(world, 3, wheel_metric(world), "f1").labels == (1,)
 
 
+def test_an_undefined_score_is_not_the_best() -> None:
+    world = World([2], np.array([[0], [1]], dtype=np.int32), [[1], [1]], [[], []])
+    metric = emotion_wheel.metric(["r"], zero="nan")  # answering label 0 scores NaN
+    assert best(world, 1, metric, "f1").labels == (1,)
+
+
 def test_no_label_to_choose() -> None:
     world = World([2], np.array([[-1]], dtype=np.int32), [[0]], [[]])
     with pytest.raises(InputError, match="constant answer"):
