@@ -14,7 +14,7 @@ import ovbench
 from ovbench.errors import InputError, UnknownNameError
 from ovbench.results import Result
 
-GOLD = {"a": ["happy"], "b": ["sad", "angry"], "c": ["afraid"], "d": ["neutral"]}
+GOLD = {"a": ["joyful"], "b": ["sad", "angry"], "c": ["afraid"], "d": ["neutral"]}
 PRED = {"a": "joyful", "b": "[sad]", "c": "['happy', 'scared']", "d": "neutral"}
 WORDS = ["happy", "sad", "angry", "afraid", "surprised", "neutral", "disgusted", "proud", "blorp"]
 
