@@ -54,13 +54,16 @@ class Counts(_Frozen):
     gold: int
     """Items in the gold file."""
     scored: int = 0
-    """Items that enter the score (each wheel leaves out more, see ``wheels``)."""
+    """Items that enter the score: on a wheel protocol, those with a gold cluster on some scored
+    wheel (each wheel leaves out more, see ``wheels``)."""
     missing: int = 0
     """Gold items without a prediction."""
     extra: int = 0
     """Predictions without a gold item."""
     duplicates: int = 0
     """Ids given more than once in the predictions."""
+    gold_duplicates: int = 0
+    """Ids given more than once in the gold."""
     empty: int = 0
     """Predictions that name no label."""
     unparsable: int = 0
@@ -68,7 +71,12 @@ class Counts(_Frozen):
     out_of_set: int = 0
     """Answers outside the classes (closed sets and sentiment)."""
     left_out: int = 0
-    """Gold items that the protocol drops (zero sentiment, no synonym group, no gold label)."""
+    """Gold items that do not enter the score: no known gold label, zero sentiment, no synonym
+    group, or no prediction under ``--on-missing skip``."""
+    gold_empty: int = 0
+    """Of those, gold without any label."""
+    gold_unparsable: int = 0
+    """Of those, gold that is no label list."""
     missing_ids: tuple[str, ...] = ()
     """The first of the missing ids."""
     extra_ids: tuple[str, ...] = ()
@@ -92,7 +100,7 @@ class Unknown(_Frozen):
     """Labels that the normalizer places on no scored ring, on one side."""
 
     occurrences: int
-    """Label occurrences (a label counts once per item)."""
+    """Label occurrences, as the parser gives them (the official one keeps repeats in a list)."""
     unknown: int
     """Those not understood."""
     share: float | None
@@ -131,18 +139,18 @@ class Comparison(_Frozen):
     other_score: float | None
     difference: float | None
     """This system's score minus the other's."""
-    low: float | None
+    low: float | None = None
     """Paired bootstrap interval of the difference."""
-    high: float | None
-    p: float | None
+    high: float | None = None
+    p: float | None = None
     """Two-sided paired permutation test."""
-    p_holm: float | None
+    p_holm: float | None = None
     """Corrected for the number of comparisons (Holm)."""
     draws: int
     """Draws of the bootstrap, and of the permutation test."""
     items: int
     """Items that both systems are scored on."""
-    detectable: float | None
+    detectable: float | None = None
     """Smallest difference between these two that 80 % power and level .05 could detect."""
 
 

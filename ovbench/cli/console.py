@@ -93,9 +93,12 @@ def show(parts: Iterable[Section], form: str = "table") -> None:
 
 def print_all(renderables: Iterable[RenderableType]) -> None:
     """Print Rich renderables to standard output."""
+    from rich.text import Text
+
     console = stdout()
     for renderable in renderables:
-        console.print(renderable)
+        # A signature must stay on one line, to be copied.
+        console.print(renderable, soft_wrap=isinstance(renderable, Text))
 
 
 def write_json(target: str, text: str) -> None:

@@ -18,18 +18,24 @@ def power(
         ),
     ] = None,
     gold: opt.Gold = None,
+    result: Annotated[
+        str | None, typer.Option(help="A result of: ovbench score … --json FILE")
+    ] = None,
     protocol: opt.ProtocolId = "ew-open-1",
     error: Annotated[
         float | None,
         typer.Option(
-            "--standard-error", min=0.0, help="Standard error of the difference, 0..1, if known."
+            "--standard-error",
+            min=0.0,
+            max=1.0,
+            help="Standard error of the difference, 0..1, if known.",
         ),
     ] = None,
     items: Annotated[
         int | None, typer.Option(min=2, help="Number of items that the standard error is for.")
     ] = None,
     difference: Annotated[
-        float | None, typer.Option(min=0.0, max=1.0, help="Plan for this difference (0..1).")
+        float | None, typer.Option(min=1e-6, max=1.0, help="Plan for this difference (0..1).")
     ] = None,
     level: Annotated[float, typer.Option(min=0.0001, max=0.5, help="Significance level.")] = 0.05,
     power: Annotated[float, typer.Option(min=0.5, max=0.999, help="Power wanted.")] = 0.8,
@@ -45,23 +51,29 @@ def power(
     Examples:
       ovbench power a.jsonl b.jsonl --gold gold.jsonl
       ovbench power a.jsonl --gold gold.jsonl --difference 0.02
+      ovbench power --result result.json --difference 0.02
       ovbench power --standard-error 0.0244 --items 332 --difference 0.02
     """
     from ovbench.cli.console import show, write_json
     from ovbench.report.cards import power_section
-    from ovbench.scoring import Options, difference_error
+    from ovbench.scoring import Options, difference_error, error_of_result
     from ovbench.scoring.planning import plan
 
-    if error is None:
-        if not predictions or gold is None:
+    if (error is None) != (items is None):
+        raise InputError("--standard-error and --items belong together")
+    if error is not None and predictions:
+        raise InputError("systems to measure the spread from, and a --standard-error: give one")
+    if error is None or items is None:
+        if result is not None:
+            error, items = error_of_result(result)
+        elif not predictions or gold is None:
             raise InputError(
                 "nothing to measure the spread from",
-                expected="PRED --gold GOLD, or --standard-error with --items",
+                expected="PRED --gold GOLD, --result FILE, or --standard-error with --items",
             )
-        chosen = Options(cluster_by=cluster_by, seed=seed)
-        error, items = difference_error(predictions, gold, protocol, chosen)
-    elif items is None:
-        raise InputError("--standard-error needs --items: the number of items that it is for")
+        else:
+            chosen = Options(cluster_by=cluster_by, seed=seed)
+            error, items = difference_error(predictions, gold, protocol, chosen)
     report = plan(error, items, difference, level=level, power=power)
     if json is not None:
         write_json(json, report.to_json())

@@ -6,7 +6,7 @@ import typer
 
 
 def schema() -> None:
-    """Print the JSON Schema of a result (what ``ovbench score --json`` writes).
+    """Print the JSON Schema of a result as ovbench score writes it.
 
     \b
     Example:

@@ -9,8 +9,14 @@ import typer
 from ovbench.cli import options as opt
 from ovbench.errors import InputError
 
+_WITH_SAMPLES = {
+    *("from_samples", "json", "format", "draws", "seed", "confidence", "cluster_by", "by", "floors")
+}
+"""Options that mean something when kept samples are scored again."""
+
 
 def score(
+    context: typer.Context,
     predictions: Annotated[
         str | None,
         typer.Argument(metavar="PRED", help="Predictions: a file, a folder, or - for stdin."),
@@ -105,11 +111,7 @@ def score(
         floors=floors,
     )
     if from_samples is not None:
-        if predictions is not None or gold is not None:
-            raise InputError(
-                "--from-samples takes no predictions and no gold",
-                mend="leave out PRED and --gold, or leave out --from-samples",
-            )
+        _refuse_others(context)
         with watched():
             result = score_samples(from_samples, chosen)
     else:
@@ -127,5 +129,16 @@ def score(
         write_json(json, result.to_json())
     if json != "-":
         show(sections(result), format.value)
-        if format is opt.Format.table:
-            typer.echo(f"\nsignature: {result.signature}")
+
+
+def _refuse_others(context: typer.Context) -> None:
+    """Raise where an option was given that scoring from samples could only ignore."""
+    for name in context.params:
+        source = context.get_parameter_source(name)
+        if name not in _WITH_SAMPLES and source is not None and source.name == "COMMANDLINE":
+            option = {"predictions": "PRED"}.get(name, f"--{name.replace('_', '-')}")
+            raise InputError(
+                f"{option} does not go with --from-samples",
+                expected="options that need neither labels nor text, such as --draws and --by",
+                mend="score the predictions themselves for that",
+            )

@@ -18,7 +18,9 @@ P = {mad, sad, scared}: precision 1/3, recall 1. P̄ = 2/3, R̄ = 3/4, F = 2 · 
 Edge cases: a gold set without clusters is not counted, so n differs between rings. An empty
 prediction has precision 0 and recall 0. Unknown labels are in no set and cost nothing here. Where
 P̄ + R̄ = 0 the official scorers of 2025 give NaN on that ring and so in the mean (``zero="nan"``),
-that of 2026 gives 0 (``zero="zero"``); where no item is counted, likewise for P, R and F.
+that of 2026 gives 0 (``zero="zero"``); where no item is counted, likewise for P, R and F. Ours
+(``zero="omit"``) gives 0 for P̄ + R̄ = 0, and leaves a ring on which no item is counted out of the
+means: nothing was asked there.
 """
 
 from __future__ import annotations
@@ -35,7 +37,7 @@ from ovbench.metrics.bits import SetCounts, cluster_sums, popcount
 from ovbench.metrics.rings import Counts, RingMetric, averaged, check_rings
 from ovbench.metrics.statistics import SCALE, Scores, Statistics, ratio, scaled_ratio
 
-Zero = Literal["nan", "zero"]
+Zero = Literal["nan", "zero", "omit"]
 
 
 def metric(
@@ -77,16 +79,17 @@ def _finish(
     zero: Zero,
     headline: Sequence[str] | None,
 ) -> Scores:
-    empty = np.nan if zero == "nan" else 0.0
+    nothing = 0.0 if zero == "zero" else np.nan
+    no_overlap = np.nan if zero == "nan" else 0.0
     by_ring: dict[str, list[NDArray[np.float64]]] = {"f1": [], "precision": [], "recall": []}
     for ring in range(len(rings)):
         n = sums[..., 3 * ring] * SCALE
-        precision = ratio(sums[..., 3 * ring + 1], n, empty)
-        recall = ratio(sums[..., 3 * ring + 2], n, empty)
-        by_ring["f1"].append(ratio(2 * precision * recall, precision + recall, empty))
+        precision = ratio(sums[..., 3 * ring + 1], n, nothing)
+        recall = ratio(sums[..., 3 * ring + 2], n, nothing)
+        by_ring["f1"].append(ratio(2 * precision * recall, precision + recall, no_overlap))
         by_ring["precision"].append(precision)
         by_ring["recall"].append(recall)
-    return averaged(by_ring, rings, headline)
+    return averaged(by_ring, rings, headline, omit_undefined=zero == "omit")
 
 
 def expected_sums(

@@ -20,7 +20,8 @@ Hit rate 3/2 or 1, precision 2/3, mscore 3/4.
 
 Edge cases: a gold set without clusters is not counted; with the official tables that drops every
 ``neutral`` item, with ours neutral is a cluster. An empty prediction is a miss with precision 0.
-Where no item is counted, all is NaN.
+Where no item is counted on a ring, all is NaN there; ours (``hit="any"``) leaves such a ring out of
+the means, the official one is NaN then.
 """
 
 from __future__ import annotations
@@ -54,7 +55,9 @@ def metric(
     must be |P∩C|, as :func:`statistics` sets it.
     """
     check_rings(rings, headline)
-    finish = partial(_finish, rings=tuple(rings), precision=precision, headline=headline)
+    finish = partial(
+        _finish, rings=tuple(rings), precision=precision, headline=headline, omit=hit == "any"
+    )
     return RingMetric(tuple(rings), 3, _columns_any if hit == "any" else _columns_count, finish)
 
 
@@ -93,10 +96,11 @@ def _finish(
     rings: tuple[str, ...],
     precision: str,
     headline: Sequence[str] | None,
+    omit: bool,
 ) -> Scores:
     by_ring: dict[str, list[NDArray[np.float64]]] = {"hit_rate": [], precision: []}
     for ring in range(len(rings)):
         n = sums[..., 3 * ring]
         by_ring["hit_rate"].append(ratio(sums[..., 3 * ring + 1], n, np.nan))
         by_ring[precision].append(ratio(sums[..., 3 * ring + 2], n * SCALE, np.nan))
-    return averaged(by_ring, rings, headline)
+    return averaged(by_ring, rings, headline, omit_undefined=omit)

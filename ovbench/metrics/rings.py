@@ -6,7 +6,8 @@ item whose gold labels have no cluster on a ring is not counted on that ring, an
 others. Ring names are ``wheel1/level1``; what follows the last slash is the level, and every level
 gets its own average (``f1_level1``) beside the headline one.
 
-Edge cases: a ring whose value is NaN makes every average that it belongs to NaN.
+Edge cases: a ring whose value is NaN makes every average that it belongs to NaN, unless undefined
+rings are left out of averages.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 
 from ovbench.errors import InputError, UnknownNameError
 from ovbench.metrics.bits import SetCounts
-from ovbench.metrics.statistics import Finish, Scores, Statistics, mean_of
+from ovbench.metrics.statistics import Finish, Scores, Statistics, mean_of, mean_of_defined
 
 BLOCK = 1 << 15
 """Rows whose statistics are held at once where only their sums are wanted."""
@@ -86,22 +87,25 @@ def averaged(
     by_ring: Mapping[str, Sequence[NDArray[np.float64]]],
     rings: Sequence[str],
     headline: Sequence[str] | None,
+    omit_undefined: bool = False,
 ) -> Scores:
     """Name the values of each ring and average them.
 
     ``by_ring`` holds, per metric, one array per ring. The plain name gets the mean over the
     ``headline`` rings (all where it is None), ``name_level`` the mean over one level's rings, and
-    ``name@ring`` the ring's own value.
+    ``name@ring`` the ring's own value. With ``omit_undefined`` rings whose value is NaN are left
+    out of the averages (an average of none is NaN).
     """
+    average = mean_of_defined if omit_undefined else mean_of
     chosen = range(len(rings)) if headline is None else [rings.index(ring) for ring in headline]
     levels: dict[str, list[int]] = {}
     for index, ring in enumerate(rings):
         if "/" in ring:
             levels.setdefault(ring.rpartition("/")[2], []).append(index)
-    scores = {name: mean_of([values[r] for r in chosen]) for name, values in by_ring.items()}
+    scores = {name: average([values[r] for r in chosen]) for name, values in by_ring.items()}
     for level, members in levels.items():
         for name, values in by_ring.items():
-            scores[f"{name}_{level}"] = mean_of([values[r] for r in members])
+            scores[f"{name}_{level}"] = average([values[r] for r in members])
     for name, values in by_ring.items():
         for ring, value in zip(rings, values, strict=True):
             scores[f"{name}@{ring}"] = value

@@ -66,6 +66,17 @@ def mean_of(values: list[NDArray[np.float64]]) -> NDArray[np.float64]:
     return total / len(values)
 
 
+def mean_of_defined(values: list[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """The mean of those that are not NaN, added in the order given; NaN where all are."""
+    total = np.zeros(np.shape(values[0]))
+    count = np.zeros(np.shape(values[0]))
+    for value in values:
+        defined = ~np.isnan(value)
+        total = total + np.where(defined, value, 0.0)
+        count = count + defined
+    return ratio(total, count, np.nan)
+
+
 @dataclass(frozen=True)
 class Statistics:
     """Sufficient statistics of a metric.

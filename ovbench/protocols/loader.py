@@ -55,7 +55,7 @@ def _parse(path: Path) -> Protocol:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"not a TOML file: {error}", where=str(path)) from None
     try:
-        return PROTOCOL.validate_python(fields)
+        found = PROTOCOL.validate_python(fields)
     except PydanticError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"]) or "protocol"
@@ -64,3 +64,10 @@ def _parse(path: Path) -> Protocol:
             where=str(path),
             mend="compare with a shipped protocol: ovbench protocols show ew-open-1",
         ) from None
+    if found.id in protocol_ids() and found.scoring_fields() != _shipped(found.id).scoring_fields():
+        raise InputError(
+            f"it is called {found.id!r}, as a shipped protocol that scores otherwise",
+            where=str(path),
+            expected="an id of its own: a protocol's id never changes meaning",
+        )
+    return found

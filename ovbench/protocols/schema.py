@@ -5,9 +5,18 @@ One model per metric, so that a protocol holds the choices its metric knows and 
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    field_validator,
+    model_validator,
+)
+
+_CLASS_SCORES = ("accuracy", "balanced_accuracy", "macro_f1", "weighted_f1")
 
 
 class Card(BaseModel):
@@ -34,6 +43,15 @@ class _Protocol(BaseModel):
     """Key of the score that stands for the whole."""
     card: Card
 
+    headlines: ClassVar[tuple[str, ...]] = ()
+    """Scores that may stand for the whole."""
+
+    @model_validator(mode="after")
+    def _headline_exists(self) -> Self:
+        if self.headline not in self.headlines:
+            raise ValueError(f"headline {self.headline!r} is none of {', '.join(self.headlines)}")
+        return self
+
     def scoring_fields(self) -> dict[str, object]:
         """The fields that change a score, by name; they make the signature."""
         told = ("id", "title", "headline", "card")
@@ -52,13 +70,22 @@ class _WheelProtocol(_LabelProtocol):
     rings: tuple[str, ...] = Field(min_length=1)
     """Rings scored, as ``wheel1/level1``."""
 
+    @field_validator("rings")
+    @classmethod
+    def _each_ring_once(cls, rings: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(rings)) < len(rings):
+            raise ValueError("a ring is named twice")
+        return rings
+
 
 class EmotionWheelProtocol(_WheelProtocol):
     """WF: precision, recall and F1 of cluster sets, averaged over rings."""
 
+    headlines: ClassVar[tuple[str, ...]] = ("f1", "precision", "recall")
     metric: Literal["emotion-wheel"]
-    undefined: Literal["nan", "zero"]
-    """What a ring scores when P + R = 0 or when nothing was counted on it."""
+    undefined: Literal["nan", "zero", "omit"]
+    """When P + R = 0 on a ring, or nothing was counted on it: both undefined, both 0, or 0 for the
+    first and the ring left out of the means for the second."""
     average: Literal["all", "level1"]
     """The score is the mean over all rings, or over the inner ones (the others stand beside it)."""
 
@@ -72,6 +99,7 @@ class EmotionWheelProtocol(_WheelProtocol):
 class HitRateProtocol(_WheelProtocol):
     """HiT: how often a predicted cluster is a gold cluster."""
 
+    headlines: ClassVar[tuple[str, ...]] = ("hit_rate", "precision", "mscore")
     metric: Literal["hit-rate"]
     hit: Literal["count", "any"]
     """The number of gold clusters hit (may exceed 1), or whether any was."""
@@ -85,12 +113,14 @@ class HitRateProtocol(_WheelProtocol):
 class SynonymGroupsProtocol(_LabelProtocol):
     """Set precision and recall over synonym groups made for each item."""
 
+    headlines: ClassVar[tuple[str, ...]] = ("score", "precision", "recall")
     metric: Literal["synonym-groups"]
 
 
 class SentimentProtocol(_Protocol):
     """Binary sentiment against gold values."""
 
+    headlines: ClassVar[tuple[str, ...]] = _CLASS_SCORES
     metric: Literal["sentiment"]
     rule: Literal["affectgpt", "non0", "has0"]
     """Who is scored and what a neutral answer means (:mod:`ovbench.metrics.sentiment`)."""
@@ -101,6 +131,7 @@ class SentimentProtocol(_Protocol):
 class ClosedSetProtocol(_LabelProtocol):
     """One class per item, scored from the confusion matrix."""
 
+    headlines: ClassVar[tuple[str, ...]] = _CLASS_SCORES
     metric: Literal["closed-set"]
     names: Literal["canonical", "exact"]
     """Class names are brought to the canonical ones first (joy = happy), or compared as parsed."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from ovbench.errors import InputError
 from ovbench.protocols import Protocol
 from ovbench.report.sections import DASH, Section, percent
 
@@ -66,6 +67,10 @@ def table_list(tables: Iterable[StoredTables]) -> Section:
 
 def table_diff(before: str, after: str, changes: Sequence[LabelChange], level: str) -> Section:
     """Labels whose cluster differs between two tables."""
+    rings = {ring for change in changes for ring, *_ in change.rings}
+    levels = sorted({ring.partition("/")[2] for ring in rings})
+    if changes and level not in ("all", *levels):
+        raise InputError(f"no ring has level {level!r}", expected=", ".join(levels) + " or all")
     rows = []
     for change in changes:
         for ring, old, new in change.rings:

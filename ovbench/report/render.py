@@ -21,16 +21,23 @@ def rich_tables(parts: Iterable[Section]) -> Iterable[RenderableType]:
     from rich.text import Text
 
     for part in parts:
-        yield Text(f"\n{part.title}", style="bold")
+        yield Text(f"\n{_plain(part.title)}", style="bold")
         table = Table(box=box.SIMPLE_HEAD)
         for index, name in enumerate(part.columns):
             numeric = all(_is_number(row[index]) for row in part.rows)
-            table.add_column(Text(name), justify="right" if numeric else "left", overflow="fold")
+            table.add_column(
+                Text(_plain(name)), justify="right" if numeric else "left", overflow="fold"
+            )
         for row in part.rows:
-            table.add_row(*(Text(cell) for cell in row))
+            table.add_row(*(Text(_plain(cell)) for cell in row))
         yield table
         for note in part.notes:
-            yield Text(f"  {note}", style="dim")
+            yield Text(f"  {_plain(note)}", style="dim")
+
+
+def _plain(text: str) -> str:
+    """Text without control characters (a label could hold a terminal's escape codes)."""
+    return re.sub(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", "\ufffd", text)
 
 
 def _is_number(text: str) -> bool:
@@ -41,7 +48,7 @@ def markdown(parts: Iterable[Section]) -> str:
     """GitHub-flavoured Markdown; cell text is escaped."""
 
     def cell(text: str) -> str:
-        escaped = re.sub(r"([\\`*_{}\[\]<>|#])", r"\\\1", text)
+        escaped = re.sub(r"([\\`*_{}\[\]<>|#$~&])", r"\\\1", _plain(text))
         return escaped.replace("\n", "<br>")
 
     blocks = []
@@ -62,6 +69,7 @@ def _row(cells: Iterable[str]) -> str:
 _LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
     "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
+    "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}",
     "–": "--", "→": r"$\rightarrow$", "\n": " ",
 }  # fmt: skip
 
@@ -70,13 +78,21 @@ def latex(parts: Iterable[Section]) -> str:
     """LaTeX tables for the booktabs package; cell text is escaped."""
 
     def cell(text: str) -> str:
-        return "".join(_LATEX.get(char, char) for char in text)
+        escaped = "".join(_LATEX.get(char, char) for char in _plain(text))
+        # After a line's end, a bracket or star would be read as its argument.
+        return "{}" + escaped if escaped[:1] in ("[", "*") else escaped
+
+    def alignment(part: Section) -> str:
+        columns = range(len(part.columns))
+        return "".join(
+            "r" if all(_is_number(row[i]) for row in part.rows) else "l" for i in columns
+        )
 
     blocks = []
     for part in parts:
         lines = [
             r"\begin{table}", rf"\caption{{{cell(part.title)}}}",
-            rf"\begin{{tabular}}{{{'l' + 'r' * (len(part.columns) - 1)}}}", r"\toprule",
+            rf"\begin{{tabular}}{{{alignment(part)}}}", r"\toprule",
             " & ".join(map(cell, part.columns)) + r" \\", r"\midrule",
             *(" & ".join(map(cell, row)) + r" \\" for row in part.rows),
             r"\bottomrule", r"\end{tabular}",
@@ -87,21 +103,22 @@ def latex(parts: Iterable[Section]) -> str:
 
 
 def csv_text(parts: Iterable[Section]) -> str:
-    """CSV with the section's title in the first column of every row.
+    """CSV with the section's title in the first column of every row, its notes after the rows.
 
     A cell that a spreadsheet would run as a formula is preceded by an apostrophe.
     """
 
     def cell(text: str) -> str:
-        risky = text[:1] in ("=", "+", "@", "\t", "\r") or re.match(r"-(?![\d.])", text)
+        risky = re.match(r"[=+@\t\r-]", text) and not re.fullmatch(r"-?\d+(\.\d+)?", text)
         return f"'{text}" if risky else text
 
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     for part in parts:
-        writer.writerow(["section", *part.columns])
+        writer.writerow(["section", *map(cell, part.columns)])
         rows: Sequence[Sequence[str]] = part.rows
         writer.writerows([cell(part.title), *map(cell, row)] for row in rows)
+        writer.writerows([cell(part.title), "note", cell(note)] for note in part.notes)
     return out.getvalue()
 
 

@@ -43,9 +43,20 @@ def sections(result: Result) -> Iterator[Section]:
         yield _errors(result)
 
 
+def _names(result: Result) -> list[str]:
+    """Score names, the headline first, without level averages that repeat an overall one."""
+    scores = result.scores
+    names = [result.headline, *(name for name in scores if name != result.headline)]
+    return [
+        name
+        for name in names
+        if not (name.endswith("_level1") and scores.get(name[: -len("_level1")]) == scores[name])
+    ]
+
+
 def _scores(result: Result) -> Section:
     method = result.interval_method
-    names = [result.headline, *(name for name in result.scores if name != result.headline)]
+    names = _names(result)
     columns = ("metric", "score", f"{100 * method.confidence:g} % interval" if method else "")
     rows = tuple(
         (name, percent(result.scores[name]), span(result.intervals.get(name)))[: 3 if method else 2]
@@ -53,15 +64,17 @@ def _scores(result: Result) -> Section:
     )
     notes = []
     if method:
+        drawn = "items" if method.unit == "item" else f"values of {method.unit}"
         notes.append(
-            f"interval: percentile bootstrap, {method.draws} draws over {method.units} "
-            f"{method.unit}s, seed {method.seed}"
+            f"interval: percentile bootstrap, {method.draws} draws over {method.units} {drawn}, "
+            f"seed {method.seed}"
         )
     if result.detectable_difference is not None:
         notes.append(
             "smallest difference to an unrelated system that this test set can detect "
             f"(level .05, power 80 %): {percent(result.detectable_difference)}"
         )
+    notes.append(f"signature: {result.signature}")
     title = f"{result.predictions} on {result.gold}, {result.protocol}"
     return Section(title, columns[: 3 if method else 2], rows, tuple(notes))
 
@@ -80,18 +93,17 @@ def _wheels(result: Result) -> Section | None:
                 if counts
                 else (DASH,) * 3
             )
-            values = tuple(percent(scores.get(name)) for name in names)
-            rows.append((wheel, level, *values, span(interval), *told))
-    columns = (
-        "wheel",
-        "level",
-        *names,
-        f"{names[0]} interval",
-        "n",
-        "gold unknown",
-        "pred unknown",
+            values = [percent(scores.get(name)) for name in names]
+            if result.interval_method:
+                values.append(span(interval))
+            rows.append((wheel, level, *values, *told))
+    shown = [*names, f"{names[0]} interval"] if result.interval_method else names
+    columns = ("wheel", "level", *shown, "n", "gold unknown", "pred unknown")
+    note = (
+        "n: items whose gold has a cluster there; pred unknown: of those, predictions with labels "
+        "but none of them known there"
     )
-    return Section("By wheel", columns, tuple(rows))
+    return Section("By wheel", columns, tuple(rows), (note,))
 
 
 def _classes(result: Result) -> Section | None:
@@ -115,7 +127,7 @@ def _confusion(result: Result) -> Section | None:
 def _floors(result: Result) -> Section | None:
     if not result.floors:
         return None
-    names = [result.headline, *(n for n in result.scores if n != result.headline)]
+    names = _names(result)
     rows = [("this system", *(percent(result.scores[n]) for n in names), "")]
     for floor, scores in result.floors.items():
         note = result.floor_notes[floor]
@@ -180,10 +192,10 @@ def _against(result: Result) -> Section | None:
 def _groups(result: Result) -> Section | None:
     if not result.groups:
         return None
-    names = list(result.scores)
+    names = _names(result)
     rows = tuple(
         (
-            name,
+            name or "(empty)",
             *(percent(group.scores.get(n)) for n in names),
             span(group.intervals.get(result.headline)),
             str(group.items),

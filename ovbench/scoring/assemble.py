@@ -11,6 +11,7 @@ from ovbench import __version__
 from ovbench.io.labels import Status
 from ovbench.metrics.intervals import Bootstrap, bootstrap
 from ovbench.metrics.power import detectable_difference
+from ovbench.metrics.statistics import Statistics
 from ovbench.protocols import Protocol, signature
 from ovbench.results import (
     Comparison,
@@ -48,6 +49,7 @@ class Origin:
             missing=len(found.missing),
             extra=len(found.extra),
             duplicates=len(found.duplicates),
+            gold_duplicates=len(found.gold_duplicates),
             missing_ids=tuple(found.missing[:_SHOWN_IDS]),
             extra_ids=tuple(found.extra[:_SHOWN_IDS]),
             duplicate_ids=tuple(found.duplicates[:_SHOWN_IDS]),
@@ -115,10 +117,23 @@ def cluster_codes(evaluation: Evaluation, options: Options) -> NDArray[np.int64]
 
 
 def run_bootstrap(
-    evaluation: Evaluation, options: Options, units: NDArray[np.int64] | None
+    evaluation: Evaluation,
+    options: Options,
+    units: NDArray[np.int64] | None,
+    members: NDArray[np.bool_] | None = None,
 ) -> Bootstrap:
-    """The bootstrap over items (identical ones drawn together) or over clusters of items."""
-    statistics = evaluation.statistics if units is None else evaluation.item_statistics()
+    """The bootstrap over items (identical ones drawn together) or over clusters of items.
+
+    ``members``, shape (items,), takes only some of the items.
+    """
+    statistics = evaluation.statistics
+    if units is not None:
+        statistics = evaluation.item_statistics()
+        if members is not None:
+            values, weight = statistics.values[members], statistics.weight[members]
+            statistics, units = Statistics(values, weight, statistics.finish), units[members]
+    elif members is not None:
+        statistics = evaluation.subset(members)
     return bootstrap(
         statistics,
         draws=options.draws,
@@ -174,30 +189,31 @@ def _counts(evaluation: Evaluation, origin: Origin) -> Counts:
     found = np.bincount(evaluation.status, minlength=len(Status))
     return origin.counts.model_copy(
         update={
-            "scored": len(evaluation.ids),
+            "scored": int(evaluation.enters.sum()),
             "empty": int(found[Status.EMPTY]),
             "unparsable": int(found[Status.UNPARSABLE]),
             "out_of_set": int(found[Status.OUT_OF_SET]),
-            "left_out": evaluation.left_out,
+            "left_out": origin.counts.gold - int(evaluation.enters.sum()),
+            "gold_empty": evaluation.gold_status[Status.EMPTY] or origin.counts.gold_empty,
+            "gold_unparsable": evaluation.gold_status[Status.UNPARSABLE]
+            or origin.counts.gold_unparsable,
         }
     )
 
 
 def _groups(evaluation: Evaluation, options: Options, protocol: Protocol) -> dict[str, Group]:
     assert options.by is not None
+    units = cluster_codes(evaluation, options)
     column = evaluation.columns[options.by]
     groups: dict[str, Group] = {}
     for name in sorted(set(column.tolist())):
         members = column == name
-        statistics = evaluation.subset(members)
-        flat = statistics.scores()
+        flat = evaluation.subset(members).scores()
         items = int(members.sum())
         few = items < FEW_ITEMS
         draws = None
         if options.draws and not few:
-            draws = bootstrap(
-                statistics, draws=options.draws, seed=options.seed, confidence=options.confidence
-            )
+            draws = run_bootstrap(evaluation, options, units, members)
         groups[name] = Group(
             items=items,
             scores=split_scores(flat)[0],
@@ -208,13 +224,18 @@ def _groups(evaluation: Evaluation, options: Options, protocol: Protocol) -> dic
 
 
 def _errors(evaluation: Evaluation, wanted: int) -> tuple[ErrorItem, ...]:
-    """The items of lowest agreement; ties in the order of the gold."""
+    """The items of lowest agreement; ties in the order of their ids."""
     if not wanted or evaluation.describe is None:
         return ()
     own = evaluation.item_scores()
-    ranked = np.argsort(np.where(np.isnan(own), np.inf, own), kind="stable")[:wanted]
+    agreement = np.where(np.isnan(own), np.inf, own)
+    least = np.partition(agreement, min(wanted, len(own)) - 1)[min(wanted, len(own)) - 1]
+    near = np.flatnonzero(agreement <= least)
+    ranked = sorted(near.tolist(), key=lambda item: (agreement[item], evaluation.ids[item]))[
+        :wanted
+    ]
     found = []
-    for item in ranked.tolist():
+    for item in ranked:
         gold, prediction = evaluation.describe(item)
         trace = evaluation.trace
         labels = dict.fromkeys([*gold, *prediction])
@@ -233,8 +254,17 @@ def _errors(evaluation: Evaluation, wanted: int) -> tuple[ErrorItem, ...]:
 
 def _warnings(evaluation: Evaluation, origin: Origin, options: Options) -> tuple[str, ...]:
     found = list(evaluation.notes)
-    if len(evaluation.ids) < FEW_ITEMS:
-        found.append(f"only {len(evaluation.ids)} items: the intervals cannot be trusted")
+    units = cluster_codes(evaluation, options)
+    n = len(evaluation.ids) if units is None else int(units.max(initial=-1)) + 1
+    if n < FEW_ITEMS and options.draws:
+        what = "items" if units is None else f"values of {options.cluster_by}"
+        found.append(f"only {n} {what}: the intervals cannot be trusted")
+    gold = evaluation.gold_status
+    found += [
+        f"{gold[status]} gold items are {status.label} and not scored"
+        for status in (Status.EMPTY, Status.UNPARSABLE)
+        if gold[status]
+    ]
     unread = int((evaluation.status == Status.UNPARSABLE).sum())
     if unread:
         hint = "" if options.extract else "; --extract looks for emotion words in sentences"

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ovbench.errors import InputError
+from ovbench.io.classes import class_names
 from ovbench.io.labels import Status, parse_cells
-from ovbench.io.records import Cell
+from ovbench.io.records import Cell, Records
 from ovbench.metrics import categorical, floors, sentiment
 from ovbench.metrics.statistics import Statistics
 from ovbench.normalize.canonical import canonical
@@ -37,29 +40,10 @@ def evaluate_closed_set(
     InputError
         If a gold cell is not one class, or not one of the declared classes.
     """
-    parser, gold_parser = parsers(protocol.parser, options)
-    name = canonical if protocol.names == "canonical" else str
-    gold_lists = parse_cells(prepared.gold.cells, gold_parser)
-    gold_names: list[str] = []
-    for index, cell in enumerate(prepared.gold.cells):
-        labels = labels_of(gold_lists, index)
-        if len(labels) != 1:
-            raise InputError(
-                f"the gold cell {cell!r:.60} is {len(labels)} labels",
-                where=prepared.gold.source,
-                expected="one class per item",
-                mend="score several labels per item with ew-open-1 or hit-open-1",
-            )
-        gold_names.append(name(labels[0]))
-    classes = _declared(options.classes, name) or tuple(sorted(set(gold_names)))
+    gold, classes = closed_set_gold(prepared.gold, protocol, options)
     code = {label: number for number, label in enumerate(classes)}
-    for label in gold_names:
-        if label not in code:
-            raise InputError(
-                f"gold class {label!r} is not among the declared classes",
-                where=prepared.gold.source,
-                expected=", ".join(classes),
-            )
+    name = _names(protocol)
+    parser, _ = parsers(protocol.parser, options)
     pred_lists = parse_cells(prepared.predictions.cells, parser)
     answers, status = [], pred_lists.status.copy()
     for index in range(len(status)):
@@ -70,45 +54,78 @@ def evaluate_closed_set(
         answers.append(answer)
     return _evaluation(
         prepared,
-        np.array([code[label] for label in gold_names], dtype=np.int64),
+        gold,
         np.array(answers, dtype=np.int64),
         status,
         classes,
         {"parser": parser.id, "classes": ",".join(classes)},
-        describe=lambda g, p: ((gold_names[g],), labels_of(pred_lists, p)),
+        describe=lambda g, p: ((classes[gold[g]],), labels_of(pred_lists, p)),
     )
 
 
-def _declared(classes: str | None, name: Callable[[str], str]) -> tuple[str, ...] | None:
-    """A comma-separated list of classes; the named lists are for reading gold, not for scoring."""
-    if classes is None or "," not in classes:
-        return None
-    return tuple(dict.fromkeys(name(part.strip().lower()) for part in classes.split(",")))
+def closed_set_gold(
+    gold: Records, protocol: ClosedSetProtocol, options: Options
+) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    """Class of each distinct gold cell, and the classes: the declared ones, or those that occur.
+
+    Raises
+    ------
+    InputError
+        If a gold cell is not one class, or not one of the declared classes.
+    """
+    _, parser = parsers(protocol.parser, options)
+    name = _names(protocol)
+    lists = parse_cells(gold.cells, parser)
+    names: list[str] = []
+    for index, cell in enumerate(gold.cells):
+        labels = labels_of(lists, index)
+        if len(labels) != 1:
+            raise InputError(
+                f"the gold cell {cell!r:.60} is {len(labels)} labels",
+                where=gold.source,
+                expected="one class per item",
+                mend="score several labels per item with ew-open-1 or hit-open-1",
+            )
+        names.append(name(labels[0]))
+    classes = tuple(sorted(set(names)))
+    if options.classes is not None:
+        classes = tuple(dict.fromkeys(name(n.lower()) for n in class_names(options.classes)))
+    code = {label: number for number, label in enumerate(classes)}
+    for label in names:
+        if label not in code:
+            raise InputError(
+                f"gold class {label!r} is not among the declared classes",
+                where=gold.source,
+                expected=", ".join(classes),
+            )
+    return np.array([code[label] for label in names], dtype=np.int64), classes
+
+
+def _names(protocol: ClosedSetProtocol) -> Callable[[str], str]:
+    return canonical if protocol.names == "canonical" else str
 
 
 def evaluate_sentiment(prepared: Prepared, protocol: SentimentProtocol) -> Evaluation:
     """Score sentiment words against gold values (numbers, or sentiment words)."""
-    source = prepared.gold.source
-    values = np.array([_gold_value(cell, source) for cell in prepared.gold.cells])
-    gold = sentiment.gold_codes(values, protocol.rule)
+    gold = sentiment_gold(prepared.gold, protocol)
     exact = protocol.answers == "exact"
     read = [_answer(cell, exact) for cell in prepared.predictions.cells]
     status = np.array([found[1] for found in read], dtype=np.uint8)
-    answers = sentiment.answer_codes(np.array([found[0] for found in read]), protocol.rule)
+    words = np.array([found[0] for found in read], dtype=np.int64)
     # A missing answer counts as any other answer that names no sentiment.
     nothing = int(sentiment.answer_codes(np.array([sentiment.OTHER]), protocol.rule)[0])
     kept = prepared.keep(gold[prepared.gold_cell] != OTHER)
     if not kept.ids:
         raise InputError(
             "every gold value is zero",
-            where=source,
+            where=prepared.gold.source,
             expected="values above and below 0",
             mend="use --protocol sentiment-has0, which scores zeros",
         )
     return _evaluation(
         kept,
         gold,
-        answers,
+        sentiment.answer_codes(words, protocol.rule),
         status,
         sentiment.classes(protocol.rule),
         {},
@@ -118,10 +135,14 @@ def evaluate_sentiment(prepared: Prepared, protocol: SentimentProtocol) -> Evalu
         ),
         missing=nothing,
         left_out=len(prepared.ids) - len(kept.ids),
-        notes=_sentiment_notes(
-            np.array([found[0] for found in read])[kept.pred_cell[kept.pred_cell >= 0]], protocol
-        ),
+        notes=_sentiment_notes(words[kept.pred_cell[kept.pred_cell >= 0]], protocol),
     )
+
+
+def sentiment_gold(gold: Records, protocol: SentimentProtocol) -> NDArray[np.int64]:
+    """Class of each distinct gold cell, -1 where the rule does not score it."""
+    values = np.array([_gold_value(cell, gold.source) for cell in gold.cells])
+    return sentiment.gold_codes(values, protocol.rule)
 
 
 def _sentiment_notes(answers: NDArray[np.int64], protocol: SentimentProtocol) -> tuple[str, ...]:
@@ -141,11 +162,9 @@ def _gold_value(cell: Cell, source: str) -> float:
         word = _folded(cell)
         if word in _SENTIMENTS:
             return float(_SENTIMENTS[word])
-        try:
-            return float(cell)
-        except ValueError:
-            pass
-    elif isinstance(cell, int | float) and not isinstance(cell, bool):
+        with suppress(ValueError):
+            cell = float(cell)
+    if isinstance(cell, int | float) and not isinstance(cell, bool) and math.isfinite(cell):
         return float(cell)
     raise InputError(
         f"the gold sentiment is {cell!r:.60}",
@@ -216,13 +235,15 @@ def class_evaluation(
         make_statistics=lambda: statistics,
         row_of_item=row_of_item,
         status=np.zeros(len(ids), dtype=np.uint8),
+        enters=(gold >= 0)[row_of_item],
         left_out=0,
+        classes=tuple(classes),
         item_scores=lambda: right[row_of_item],
         by_class=lambda scores: _per_class(scores, classes),
         confusion=Confusion(
             rows=tuple(classes), columns=tuple(names), counts=tuple(map(tuple, matrix.tolist()))
         ),
-        floors=lambda: class_floors(statistics, classes),
+        floors=lambda: class_floors(statistics, classes, "the system's own answers"),
         sample=lambda: {
             "gold": [classes[code] for code in gold[row_of_item]],
             "pred": [None if code < 0 else classes[code] for code in answers[row_of_item]],
@@ -242,8 +263,8 @@ def _per_class(scores: dict[str, float], classes: Sequence[str]) -> dict[str, Pe
     }
 
 
-def class_floors(statistics: Statistics, classes: Sequence[str]) -> Floors:
-    """The most frequent class for every item, each single class, and the answers shuffled."""
+def class_floors(statistics: Statistics, classes: Sequence[str], dealt: str) -> Floors:
+    """The most frequent class for every item, neutral where it is one, and ``dealt`` shuffled."""
     totals = statistics.totals()
     support = totals.reshape(3, -1)[1]
     majority = int(np.argmax(support))
@@ -264,39 +285,31 @@ def class_floors(statistics: Statistics, classes: Sequence[str]) -> Floors:
         sums = floors.constant_class(totals, list(classes).index("neutral"))
         note = Floor(description="neutral for every item", labels=("neutral",))
         found["neutral"] = note, scored(sums)
-    note = Floor(description="the system's own answers, dealt to the items at random: expected")
+    note = Floor(description=f"{dealt}, dealt to the items at random: the expected score")
     found["label_shuffled"] = note, scored(floors.shuffled_classes(totals))
     return found
 
 
 def class_evaluation_from_sample(
-    protocol: SentimentProtocol | ClosedSetProtocol, items: Sequence[SampleItem], where: str
+    items: Sequence[SampleItem], classes: tuple[str, ...], where: str
 ) -> Evaluation:
     """The evaluation of kept classes and answers.
 
     Raises
     ------
     InputError
-        If an item's gold is not a class name.
+        If an item's gold is not one of the classes.
     """
+    code: dict[object, int] = {name: number for number, name in enumerate(classes)}
     for item in items:
-        if not isinstance(item.gold, str) or not isinstance(item.pred, str | None):
+        if item.gold not in code or not (item.pred is None or item.pred in code):
             raise InputError(
                 f"item {item.id!r} has gold {item.gold!r:.40} and answer {item.pred!r:.40}",
                 where=where,
-                expected="class names",
+                expected="classes of the header: " + ", ".join(classes),
             )
-    if isinstance(protocol, SentimentProtocol):
-        classes: tuple[str, ...] = sentiment.classes(protocol.rule)
-    else:
-        named = {str(side) for item in items for side in (item.gold, item.pred) if side is not None}
-        classes = tuple(sorted(named))
-    code = {name: number for number, name in enumerate(classes)}
-    gold = np.array([code.get(str(item.gold), OTHER) for item in items], dtype=np.int64)
-    answers = np.array(
-        [OTHER if item.pred is None else code.get(str(item.pred), OTHER) for item in items],
-        dtype=np.int64,
-    )
+    gold = np.array([code[item.gold] for item in items], dtype=np.int64)
+    answers = np.array([code.get(item.pred, OTHER) for item in items], dtype=np.int64)
     every = np.arange(len(items), dtype=np.int64)
     ones = np.ones(len(items), dtype=np.int64)
     return class_evaluation([item.id for item in items], gold, answers, ones, every, classes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ovbench.errors import InputError
-from ovbench.io.labels import LabelLists
+from ovbench.io.labels import LabelLists, Status
 from ovbench.io.records import Records
 from ovbench.metrics import emotion_wheel, hit_rate
 from ovbench.metrics.bits import SetCounts, popcount, ring_bits, set_counts
@@ -202,6 +203,11 @@ def items_per_list(
     counts = np.zeros(lists + 1, dtype=np.int64)
     np.add.at(counts, index, weight)
     return counts[:lists]
+
+
+def status_counts(status: NDArray[np.uint8], weight: NDArray[np.int64]) -> Counter[Status]:
+    """How many items have lists of each status."""
+    return Counter({one: int(weight[status == one].sum()) for one in Status})
 
 
 def mean_length(lists: LabelLists, weight: NDArray[np.int64]) -> float | None:

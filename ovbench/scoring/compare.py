@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ovbench.errors import InputError
 from ovbench.metrics.power import detectable_difference
@@ -36,12 +37,14 @@ def _compare_one(
     if len(mine) == 0:
         raise InputError("no item is scored for both systems", where=name)
     units = cluster_codes(ours, options)
+    if not options.draws:
+        return _plain_difference(ours, name, other, metric, mine, theirs)
     found = paired(
         ours.item_statistics().values[mine],
         other.item_statistics().values[theirs],
         ours.statistics.finish,
         clusters=None if units is None else units[mine],
-        draws=options.draws or Options.draws,
+        draws=options.draws,
         seed=options.seed,
         confidence=options.confidence,
     ).of(metric)
@@ -62,9 +65,34 @@ def _compare_one(
     )
 
 
+def _plain_difference(
+    ours: Evaluation,
+    name: str,
+    other: Evaluation,
+    metric: str,
+    mine: NDArray[np.int64],
+    theirs: NDArray[np.int64],
+) -> Comparison:
+    """The difference without anything drawn at random."""
+    finish = ours.statistics.finish
+    a, b = (
+        float(finish(system.item_statistics().values[rows].sum(axis=0).astype(np.float64))[metric])
+        for system, rows in ((ours, mine), (other, theirs))
+    )
+    return Comparison(
+        other=name,
+        metric=metric,
+        score=number(a),
+        other_score=number(b),
+        difference=number(a - b),
+        draws=0,
+        items=len(mine),
+    )
+
+
 def _shared_items(
     ours: Evaluation, other: Evaluation
-) -> tuple[np.ndarray[tuple[int], np.dtype[np.int64]], np.ndarray[tuple[int], np.dtype[np.int64]]]:
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Positions of the shared items in both; the same everywhere when the ids are the same."""
     if ours.ids == other.ids:
         every = np.arange(len(ours.ids), dtype=np.int64)

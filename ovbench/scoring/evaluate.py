@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ovbench.errors import InputError
 from ovbench.metrics import group
@@ -44,7 +45,7 @@ def evaluate(prepared: Prepared, protocol: Protocol, options: Options) -> Evalua
 
 
 def evaluation_from_sample(
-    protocol: Protocol, items: Sequence[SampleItem], where: str
+    protocol: Protocol, items: Sequence[SampleItem], classes: tuple[str, ...], where: str
 ) -> Evaluation:
     """The evaluation that kept statistics stand for; labels and floors cannot be had from them.
 
@@ -54,7 +55,7 @@ def evaluation_from_sample(
         If an item's statistics do not fit the protocol, or are impossible.
     """
     if isinstance(protocol, SentimentProtocol | ClosedSetProtocol):
-        return class_evaluation_from_sample(protocol, items, where)
+        return class_evaluation_from_sample(items, classes, where)
     rings = 1 if isinstance(protocol, SynonymGroupsProtocol) else len(protocol.rings)
     both, gold, pred = (_sizes(items, side, rings, where) for side in ("both", "gold", "pred"))
     impossible = np.flatnonzero(np.any(both > np.minimum(gold, pred), axis=1))
@@ -64,7 +65,9 @@ def evaluation_from_sample(
     counts = SetCounts(both, gold, pred)
     weight = np.ones(len(items), dtype=np.int64)
     wheels = {}
+    enters: NDArray[np.bool_] = gold.max(axis=1) > 0
     if isinstance(protocol, SynonymGroupsProtocol):
+        enters = (gold > 0)[:, 0] | (pred == 0)[:, 0]
         statistics = group.statistics(counts, weight)
     else:
         relevant = None
@@ -79,6 +82,7 @@ def evaluation_from_sample(
         make_statistics=lambda: statistics,
         row_of_item=np.arange(len(items), dtype=np.int64),
         status=np.zeros(len(items), dtype=np.uint8),
+        enters=enters,
         left_out=0,
         item_scores=lambda: item_f1(counts),
         wheels=wheels,

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, NonNegativeInt
+from pydantic import BaseModel, ConfigDict, Field
 
 from ovbench.io.labels import Status
 from ovbench.metrics.statistics import Statistics
@@ -23,6 +24,9 @@ from ovbench.results import (
     Scores,
 )
 
+Size = Annotated[int, Field(ge=0, le=65_535)]
+"""Number of clusters or labels of one item."""
+
 
 class SampleItem(BaseModel):
     """Sufficient statistics of one item, as ``--samples`` keeps them.
@@ -35,11 +39,11 @@ class SampleItem(BaseModel):
 
     id: str
     status: Literal["ok", "empty", "unparsable", "out_of_set", "truncated", "error", "missing"]
-    both: tuple[NonNegativeInt, ...] = ()
-    gold: tuple[NonNegativeInt, ...] | str
-    pred: tuple[NonNegativeInt, ...] | str | None
-    in_candidates: tuple[NonNegativeInt, ...] = ()
-    labels: NonNegativeInt | None = None
+    both: tuple[Size, ...] = ()
+    gold: tuple[Size, ...] | str
+    pred: tuple[Size, ...] | str | None
+    in_candidates: tuple[Size, ...] = ()
+    labels: Size | None = None
     """Number of predicted labels, known to the normalizer or not."""
     columns: dict[str, str] = {}
 
@@ -62,8 +66,10 @@ class Evaluation:
         Shape (items,), int64: the row of each item.
     status:
         Shape (items,), uint8: :class:`~ovbench.io.labels.Status` of each prediction.
+    enters:
+        Shape (items,), bool: whether the item enters the score.
     left_out:
-        Gold items that the protocol drops before scoring.
+        Gold items that the protocol drops before scoring, beside those that do not enter it.
     item_scores:
         Shape (items,), float64: each item's own agreement, for finding the largest disagreements
         (nan where the item counts nowhere).
@@ -74,10 +80,15 @@ class Evaluation:
     make_statistics: Callable[[], Statistics]
     row_of_item: NDArray[np.int64]
     status: NDArray[np.uint8]
+    enters: NDArray[np.bool_]
     left_out: int
     item_scores: Callable[[], NDArray[np.float64]]
     choices: dict[str, object] = field(default_factory=dict)
     """What the signature must tell beside the protocol's fields."""
+    gold_status: Counter[Status] = field(default_factory=Counter)
+    """How many gold items have which status, where gold is parsed."""
+    classes: tuple[str, ...] = ()
+    """Of class metrics, in the order of their codes."""
     notes: tuple[str, ...] = ()
     """What a reader of the score must know."""
     labels: Labels | None = None

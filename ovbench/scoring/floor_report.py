@@ -7,11 +7,11 @@ import numpy as np
 from ovbench.errors import InputError
 from ovbench.io.labels import parse_cells
 from ovbench.io.records import Records
+from ovbench.metrics import categorical, sentiment
 from ovbench.protocols import Protocol
 from ovbench.protocols.schema import ClosedSetProtocol, SentimentProtocol, SynonymGroupsProtocol
-from ovbench.scoring.classes import class_floors
+from ovbench.scoring.classes import class_floors, closed_set_gold, sentiment_gold
 from ovbench.scoring.cluster_sets import WheelScorer, gold_candidates, mean_length
-from ovbench.scoring.evaluate import evaluate
 from ovbench.scoring.evaluation import split_scores
 from ovbench.scoring.floors import Floors, wheel_floors
 from ovbench.scoring.options import Options
@@ -27,25 +27,30 @@ def floor_report(
         raise InputError(
             f"protocol {protocol.id!r} has no floors: its groups exist for one system's labels only"
         )
+    items = prepare(gold, gold, options)
+    weight = np.bincount(items.gold_cell, minlength=len(gold.cells)).astype(np.int64)
     if isinstance(protocol, SentimentProtocol | ClosedSetProtocol):
-        prepared = prepare(gold, gold, options)
-        evaluation = evaluate(prepared, protocol, options)
-        statistics, confusion = evaluation.statistics, evaluation.confusion
-        assert confusion is not None
-        found: Floors = class_floors(statistics, confusion.rows)
+        if labels is not None:
+            raise InputError(f"protocol {protocol.id!r} has one class per item, so no --labels")
+        if isinstance(protocol, SentimentProtocol):
+            codes = sentiment_gold(gold, protocol)
+            classes: tuple[str, ...] = sentiment.classes(protocol.rule)
+        else:
+            codes, classes = closed_set_gold(gold, protocol, options)
+        weight[codes < 0] = 0
+        statistics = categorical.statistics(codes, codes, weight, classes)
+        found: Floors = class_floors(statistics, classes, "the gold's own classes")
     else:
         scorer = WheelScorer.load(protocol, options)
         _, parser = parsers(protocol.parser, options)
         lists = parse_cells(gold.cells, parser)
-        placed = scorer.place(lists)
-        weight = np.bincount(gold.codes, minlength=len(lists.status)).astype(np.int64)
         k = labels or max(1, round(mean_length(lists, weight) or 0))
         candidates = gold_candidates(scorer, gold)
-        found = wheel_floors(scorer, placed, weight, None, weight, k, candidates)
+        found = wheel_floors(scorer, scorer.place(lists), weight, None, weight, k, candidates)
     return FloorReport(
         gold=gold.source,
         protocol=protocol.id,
-        items=len(gold.ids),
+        items=int(weight.sum()),
         floors={name: split_scores(scores)[0] for name, (_, scores) in found.items()},
         notes={name: note for name, (note, _) in found.items()},
     )

@@ -137,12 +137,6 @@ def parsers(name: str, options: Options) -> tuple[LabelParser, LabelParser]:
     if not options.extract:
         parser = get_parser(name)
         return parser, parser
-    if name != "open":
-        raise InputError(
-            f"--extract does not go with the parser {name!r} of this protocol",
-            expected="a protocol that uses the open parser",
-            mend="use --protocol ew-open-1 or hit-open-1",
-        )
     from ovbench.normalize.lexicon import known_words
 
     return get_parser("open+extract", known_words=known_words()), get_parser("open")

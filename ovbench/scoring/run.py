@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from ovbench.errors import InputError
 from ovbench.metrics.power import detectable_difference
 from ovbench.protocols import Protocol, load_protocol
@@ -48,6 +50,14 @@ def score_files(
         If a file cannot be read, or its ids do not fit the gold.
     """
     chosen = load_protocol(protocol) if isinstance(protocol, str) else protocol
+    if options.extract and getattr(chosen, "parser", None) != "open":
+        raise InputError(
+            f"--extract does not go with protocol {chosen.id!r}",
+            expected="a protocol that uses the open parser",
+            mend="use --protocol ew-open-1 or hit-open-1",
+        )
+    if options.groups is not None and chosen.metric != "synonym-groups":
+        raise InputError(f"--groups does not go with protocol {chosen.id!r}")
     gold_records = read_gold(gold, chosen, options)
 
     def pair(source: Source) -> Prepared:
@@ -107,11 +117,39 @@ def difference_error(
     if len(predictions) > 2:
         raise InputError(f"{len(predictions)} systems", expected="one or two")
     without = replace(options, floors=False)
-    result = score_files(predictions[0], gold, protocol, without, against=predictions[1:])
+    return _error(score_files(predictions[0], gold, protocol, without, against=predictions[1:]))
+
+
+def error_of_result(path: str) -> tuple[float, int]:
+    """The same from a saved result: of its first comparison, or to an unrelated system.
+
+    Raises
+    ------
+    InputError
+        If the file is not a result, or has no intervals.
+    """
+    try:
+        result = Result.model_validate_json(Path(path).read_bytes())
+    except OSError as error:
+        raise InputError(f"cannot be read ({error.strerror or error})", where=path) from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise InputError(
+            f"{'.'.join(map(str, first['loc']))}: {first['msg']}",
+            where=path,
+            expected="a file written by ovbench score --json",
+        ) from None
+    return _error(result)
+
+
+def _error(result: Result) -> tuple[float, int]:
     if result.comparisons:
         detectable, items = result.comparisons[0].detectable, result.comparisons[0].items
     else:
         detectable, items = result.detectable_difference, result.counts.scored
     if detectable is None:
-        raise InputError("the score is undefined, and so is its spread")
+        raise InputError(
+            "the spread of the score is unknown",
+            expected="a score that is defined, with bootstrap draws",
+        )
     return detectable / detectable_difference(1.0), items

@@ -9,7 +9,7 @@ No word of the model's answer is needed to score it again.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -48,10 +48,22 @@ class SampleHeader(BaseModel):
     items: int = Field(ge=1)
     columns: tuple[str, ...]
     """Gold columns kept with every item."""
+    classes: tuple[str, ...] = ()
+    """Of class metrics."""
+    notes: tuple[str, ...] = ()
+    """What a reader of the score must know."""
 
 
 def write_samples(path: Path, evaluation: Evaluation, protocol: Protocol, result: Result) -> None:
-    """Write the statistics of every item, whole or not at all."""
+    """Write the statistics of every item, whole or not at all.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be written.
+    """
+    if str(path) == "-":
+        raise InputError("samples are not written to standard output", expected="a file's name")
     text = "".join(_lines(evaluation, protocol, result))
     write_bytes(path, packed(path.name, text))
 
@@ -66,6 +78,8 @@ def _lines(evaluation: Evaluation, protocol: Protocol, result: Result) -> Iterat
         counts=result.counts,
         items=len(evaluation.ids),
         columns=tuple(sorted(evaluation.columns)),
+        classes=evaluation.classes,
+        notes=evaluation.notes,
     )
     yield header.model_dump_json() + "\n"
     sides = evaluation.sample()
@@ -107,6 +121,7 @@ def read_samples(path: Path, options: Options) -> tuple[Evaluation, Protocol, Or
         raise InputError(
             f"{len(items)} items", where=where, expected=f"{header.items}, as the header says"
         )
+    _check_items(items, header.columns, where)
     for wanted in (options.by, options.cluster_by):
         if wanted is not None and wanted not in header.columns:
             raise InputError(
@@ -116,16 +131,28 @@ def read_samples(path: Path, options: Options) -> tuple[Evaluation, Protocol, Or
                 mend=f"write the samples again with --by {wanted} or --cluster-by {wanted}",
             )
     evaluation = replace(
-        evaluation_from_sample(protocol, items, where),
+        evaluation_from_sample(protocol, items, header.classes, where),
         status=np.array([_STATUS[item.status] for item in items], dtype=np.uint8),
-        left_out=header.counts.left_out,
-        columns={
-            name: np.array([item.columns.get(name, "") for item in items])
-            for name in header.columns
-        },
+        notes=header.notes,
+        columns={name: np.array([item.columns[name] for item in items]) for name in header.columns},
         choices=dict(header.choices),
     )
     return evaluation, protocol, Origin(header.predictions, header.gold, header.counts)
+
+
+def _check_items(items: Sequence[SampleItem], columns: tuple[str, ...], where: str) -> None:
+    """Raise where an id comes twice, or an item lacks a column."""
+    seen: set[str] = set()
+    for item in items:
+        if item.id in seen:
+            raise InputError(f"item {item.id!r} comes twice", where=where)
+        if set(item.columns) != set(columns):
+            raise InputError(
+                f"item {item.id!r} has the columns {', '.join(item.columns) or 'none'}",
+                where=where,
+                expected=", ".join(columns) or "none",
+            )
+        seen.add(item.id)
 
 
 def _read(path: Path) -> tuple[SampleHeader, list[SampleItem]]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+
 import numpy as np
 
 from ovbench.errors import InputError
@@ -55,9 +58,10 @@ def evaluate_groups(
         make_statistics=lambda: statistics,
         row_of_item=every,
         status=status,
-        left_out=int((~grouped).sum() + nothing.sum()),
+        enters=~nothing,
+        left_out=int((~grouped).sum()),
         item_scores=lambda: item_f1(counts),
-        choices={"parser": parser.id},
+        choices={"parser": parser.id, "groups": _hash(groups)},
         describe=lambda item: (gold[item], predicted[item]),
         columns=items.columns,
         sample=lambda: {
@@ -66,3 +70,9 @@ def evaluate_groups(
             "pred": counts.pred.tolist(),
         },
     )
+
+
+def _hash(groups: dict[str, dict[str, str]]) -> str:
+    """First digits of a hash over all groups, so that signatures tell which were used."""
+    text = json.dumps(groups, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:8]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ovbench.metrics.bits import SetCounts
 from ovbench.results import Labels
 from ovbench.scoring.cluster_sets import (
     WheelProtocol,
@@ -14,6 +15,7 @@ from ovbench.scoring.cluster_sets import (
     labels_of,
     mean_length,
     ring_counts,
+    status_counts,
     unknown_labels,
 )
 from ovbench.scoring.evaluation import Evaluation, distinct_pairs, item_status
@@ -60,7 +62,10 @@ def evaluate_wheels(prepared: Prepared, protocol: WheelProtocol, options: Option
         make_statistics=lambda: scorer.statistics(counts, weight, in_candidates),
         row_of_item=row_of_item,
         status=item_status(prepared.pred_cell, pred_lists.status),
+        enters=np.any(counts.gold > 0, axis=1)[row_of_item],
         left_out=0,
+        gold_status=status_counts(gold_lists.status, gold_weight),
+        notes=_silent_rings(protocol, counts),
         item_scores=lambda: item_f1(counts)[row_of_item],
         choices=_choices(scorer, parser.id),
         labels=Labels(
@@ -84,6 +89,18 @@ def evaluate_wheels(prepared: Prepared, protocol: WheelProtocol, options: Option
         columns=prepared.columns,
         sample=sample,
     )
+
+
+def _silent_rings(protocol: WheelProtocol, counts: SetCounts) -> tuple[str, ...]:
+    """A note on the rings where no gold item has a cluster."""
+    silent = np.flatnonzero(counts.gold.max(axis=0, initial=0) == 0)
+    if not silent.size:
+        return ()
+    names = ", ".join(protocol.rings[ring] for ring in silent)
+    ours = protocol.metric == "hit-rate" and protocol.hit == "any"
+    omitted = ours or (protocol.metric == "emotion-wheel" and protocol.undefined == "omit")
+    fate = "left out of the means" if omitted else "part of the means as this protocol has it"
+    return (f"no gold item has a cluster on {names}: {fate}",)
 
 
 def _choices(scorer: WheelScorer, parser: str) -> dict[str, object]:

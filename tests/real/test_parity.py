@@ -73,7 +73,8 @@ def ov_merd(data: Path, protocol: str | Path) -> Result:
 def test_the_twelve_rings_of_ov_merd(official: Path, tmp_path: Path, year: str) -> None:
     protocol: str | Path = "ew-ov-mer"
     if year == "2026":
-        protocol = own(tmp_path, "ew-ov-mer", **{"affectgpt-2025": "mer2026"})
+        renamed = {"affectgpt-2025": "mer2026", "ew-ov-mer": "ew-ov-mer-2026-tables"}
+        protocol = own(tmp_path, "ew-ov-mer", **renamed)
     result = ov_merd(official, protocol)
     for ring, (n, *printed) in OV_MERD.items():
         wheel, level = ring.split("/")

@@ -64,7 +64,7 @@ def test_no_text_of_the_model_is_kept(tmp_path: Path) -> None:
         (lambda text: text.replace('"both": [1', '"both": [-1'), "greater than or equal"),
         (lambda text: text.splitlines()[0] + "\n", "1, as the header says"),
         (lambda text: text.replace("samples/1", "samples/9"), "samples/1"),
-        (lambda text: text.replace('"undefined":"zero"', '"undefined":"nan"'), "not the one"),
+        (lambda text: text.replace('"undefined":"omit"', '"undefined":"nan"'), "not the one"),
         (lambda text: "", "empty"),
         (lambda text: "{}\n", "line 1"),
         (lambda text: text + "not json\n", "line 3"),

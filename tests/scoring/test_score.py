@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from math import isnan
 from pathlib import Path
 
 import pytest
@@ -255,7 +256,8 @@ def test_the_stateful_metric_does_not_depend_on_batches(
         batch = pairs[start : start + size]
         metric.update([p for _, p in batch], [g for g, _ in batch])
     assert metric.items == len(pairs)
-    assert metric.compute() == score(pred, gold).scores
+    found = {name: None if isnan(value) else value for name, value in metric.compute().items()}
+    assert found == score(pred, gold).scores
     metric.reset()
     assert metric.items == 0
 
@@ -320,7 +322,7 @@ def test_all_zero_gold_is_an_error_not_a_crash() -> None:
 
 def test_an_undefined_score_is_none_and_strict_json(tmp_path: Path) -> None:
     result = score({"a": "blorp"}, {"a": "blorp"}, draws=50, floors=True)
-    assert result.scores["f1"] == 0.0
+    assert result.scores["f1"] is None
     hit = score({"a": "blorp"}, {"a": "blorp"}, "hit-open-1", draws=50)
     assert hit.scores["hit_rate"] is None
     assert json.loads(hit.to_json(), parse_constant=pytest.fail)["scores"]["hit_rate"] is None
@@ -338,3 +340,82 @@ def test_wrong_names_are_told_with_the_nearest() -> None:
         score(protocol="ew-open")
     with pytest.raises(TypeError):
         score(drws=3)
+
+
+def test_groups_resample_clusters_too(tmp_path: Path) -> None:
+    gold, pred = big(60, 6)
+    table = tmp_path / "gold.jsonl"
+    rows = [
+        {"id": name, "labels": labels, "all": "x", "dialogue": f"d{k // 10}"}
+        for k, (name, labels) in enumerate(gold.items())
+    ]
+    table.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    result = score(pred, table, draws=300, by="all", cluster_by="dialogue")
+    assert result.groups["x"].intervals == result.intervals
+    assert result.groups["x"].intervals != score(pred, table, draws=300, by="all").intervals
+    assert any("6 values of dialogue" in warning for warning in result.warnings)
+
+
+def test_gold_that_is_not_scored_is_told() -> None:
+    gold = {
+        **GOLD,
+        "e": "",
+        "f": "The speaker sounds as if he were about to cry, I think.",
+        "g": "blorp",
+    }
+    result = score({**PRED, "e": "sad", "f": "sad", "g": "sad"}, gold)
+    counts = result.counts
+    assert (counts.gold, counts.scored, counts.left_out) == (7, 4, 3)
+    assert (counts.gold_empty, counts.gold_unparsable) == (1, 1)
+    assert len([w for w in result.warnings if "gold items are" in w]) == 2
+    twice = [*GOLD.items(), ("a", "sad")]
+    assert score(PRED, twice, keep="first").counts.gold_duplicates == 1
+
+
+def test_a_wheel_without_gold_is_left_out_and_told() -> None:
+    """Disgust has no place on wheels 3 and 5; a perfect answer must not score 60."""
+    gold = {f"i{k}": ["disgusted"] for k in range(3)}
+    result = score(gold, gold)
+    assert result.wheels["wheel3"]["level1"].scored == 0
+    assert result.scores["f1"] == 1.0
+    assert score(gold, gold, "hit-open-1").scores["hit_rate"] == 1.0
+    assert any("wheel3/level1" in warning for warning in result.warnings)
+
+
+def test_without_draws_nothing_is_drawn() -> None:
+    comparison = ovbench.score(PRED, GOLD, against=[PRED], draws=0).comparisons[0]
+    assert comparison.difference == 0.0
+    assert (comparison.low, comparison.p, comparison.draws) == (None, None, 0)
+
+
+def test_the_worst_items_do_not_depend_on_the_order() -> None:
+    gold, pred = big(80, 7)
+    names = sorted(gold, reverse=True)
+    usual = score(pred, gold, errors=6).errors
+    turned = score({n: pred[n] for n in names}, {n: gold[n] for n in names}, errors=6).errors
+    assert usual == turned
+
+
+def test_floors_of_class_protocols_deal_the_gold_s_classes() -> None:
+    from ovbench.scoring import Options, floors_of
+
+    gold = {"a": 1.0, "b": 2.0, "c": -1.0, "d": 0.0}
+    report = floors_of(gold, "sentiment-affectgpt", Options())
+    assert report.items == 3
+    assert report.floors["label_shuffled"]["accuracy"] == pytest.approx((4 + 1) / 9)
+    assert "gold" in report.notes["label_shuffled"].description
+    with pytest.raises(InputError, match="labels"):
+        floors_of(gold, "sentiment-affectgpt", Options(), 2)
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf", "x", None, True])
+def test_gold_sentiment_must_be_a_finite_number(value: object) -> None:
+    with pytest.raises(InputError, match="sentiment"):
+        score({"a": "positive"}, {"a": value}, "sentiment-has0")
+
+
+def test_named_classes_serve_a_closed_set() -> None:
+    gold = {"a": "joy", "b": "anger"}
+    result = score(gold, gold, "closed-set", classes="meld")
+    assert result.confusion is not None
+    assert len(result.confusion.rows) == 7
