@@ -258,7 +258,7 @@ def _warnings(evaluation: Evaluation, origin: Origin, options: Options) -> tuple
     n = len(evaluation.ids) if units is None else int(units.max(initial=-1)) + 1
     if n < FEW_ITEMS and options.draws:
         what = "items" if units is None else f"values of {options.cluster_by}"
-        found.append(f"only {n} {what}: the intervals cannot be trusted")
+        found.append(f"fewer than {FEW_ITEMS} {what} ({n}): the intervals cannot be trusted")
     gold = evaluation.gold_status
     found += [
         f"{gold[status]} gold items are {status.label} and not scored"

@@ -353,7 +353,7 @@ def test_groups_resample_clusters_too(tmp_path: Path) -> None:
     result = score(pred, table, draws=300, by="all", cluster_by="dialogue")
     assert result.groups["x"].intervals == result.intervals
     assert result.groups["x"].intervals != score(pred, table, draws=300, by="all").intervals
-    assert any("6 values of dialogue" in warning for warning in result.warnings)
+    assert any("values of dialogue (6)" in warning for warning in result.warnings)
 
 
 def test_gold_that_is_not_scored_is_told() -> None:
