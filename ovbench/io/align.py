@@ -93,15 +93,14 @@ def _rows_by_id(
     if len(row_of) == len(ids):
         return row_of, []
     seen: set[str] = set()
-    twice: dict[str, None] = {}
+    twice: dict[str, int] = {}
     for row, name in enumerate(ids):
         if name not in seen:
             seen.add(name)
         else:
-            twice[name] = None
-            if keep is None and len(twice) == 1:
-                at = row
+            twice.setdefault(name, row)
     if keep is None:
+        at = next(iter(twice.values()))
         where = f"line {records.rows[at]}" if isinstance(records.rows, list) else f"row {at + 1}"
         found = "1 id comes" if len(twice) == 1 else f"{len(twice)} ids come"
         raise InputError(

@@ -31,6 +31,12 @@ def read_npz(path: Path, source: str, wanted: Wanted) -> Records:
     """
     with open_archive(path, source) as archive:
         names = archive.names
+        if not names:
+            raise InputError(
+                "the zip archive holds no .npy arrays",
+                where=source,
+                expected="a file of numpy.savez, or a zip of .npy files",
+            )
         if any("/" in name for name in names):
             return _npy_members(archive, source, wanted)
         if any(name.endswith(_SPLIT) for name in names):

@@ -16,7 +16,8 @@ def write_text(path: str | Path, text: str) -> None:
     Raises
     ------
     InputError
-        If the folder is absent or may not be written to, or the path is a folder.
+        If the folder is absent or may not be written to, or the path is a folder or no possible
+        name.
     OvbenchError
         If writing fails midway (a full disk); the former file, if any, is left as it was.
     """
@@ -25,15 +26,19 @@ def write_text(path: str | Path, text: str) -> None:
 
 def write_bytes(path: str | Path, data: bytes) -> None:
     """Write ``data``, whole or not at all. Raises as :func:`write_text`."""
-    # A link keeps pointing where it did: the file that it names is the one replaced.
-    target = Path(os.path.realpath(path))
-    if target.is_dir():
-        raise InputError("this is a folder", where=str(path), expected="the name of a file")
+    if path == "":
+        raise InputError("the file name is empty", expected="the name of a file")
     try:
+        # A link keeps pointing where it did: the file that it names is the one replaced.
+        target = Path(os.path.realpath(path))
+        if target.is_dir():
+            raise InputError("this is a folder", where=str(path), expected="the name of a file")
+        mode = _mode(target)
         descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:40]}.")
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: a null character, half a surrogate pair
+        reason = error.strerror if isinstance(error, OSError) else error
         raise InputError(
-            f"cannot write here ({error.strerror})",
+            f"cannot write here ({reason})",
             where=str(path),
             expected="a folder that exists and can be written to",
         ) from None
@@ -42,7 +47,7 @@ def write_bytes(path: str | Path, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        Path(temporary).chmod(_mode(target))
+        Path(temporary).chmod(mode)
         Path(temporary).replace(target)
     except OSError as error:
         raise OvbenchError(

@@ -58,6 +58,16 @@ class Wanted:
     split: str | None = None
     classes: str | None = None
 
+    @property
+    def id_option(self) -> str:
+        """The option that names the column of ids, of this file."""
+        return "--gold-id-column" if self.role == "gold" else "--id-column"
+
+    @property
+    def label_option(self) -> str:
+        """The option that names the column of labels, of this file."""
+        return "--gold-label-column" if self.role == "gold" else "--label-column"
+
 
 class Columns(NamedTuple):
     """The columns' names as they stand in the file; ``extra`` maps what was asked to what is."""
@@ -83,16 +93,17 @@ def choose_columns(header: Sequence[str], wanted: Wanted, where: str) -> Columns
 def id_column(header: Sequence[str], wanted: Wanted, where: str) -> str:
     """The column of ids."""
     if wanted.id_column is not None:
-        return find_column(wanted.id_column, header, where, "--id-column")
-    return _usual(header, _IDS, where, "ids", "--id-column")
+        return find_column(wanted.id_column, header, where, wanted.id_option)
+    return _usual(header, _IDS, where, "ids", wanted.id_option)
 
 
 def label_column(header: Sequence[str], wanted: Wanted, where: str) -> str:
     """The column of labels."""
     if wanted.label_column is not None:
-        return find_column(wanted.label_column, header, where, "--label-column")
+        return find_column(wanted.label_column, header, where, wanted.label_option)
     what = {"sentiment": "sentiments", "value": "values"}.get(wanted.want, "labels")
-    return _usual(header, _label_names(wanted.role, wanted.want), where, what, "--label-column")
+    names = _label_names(wanted.role, wanted.want)
+    return _usual(header, names, where, what, wanted.label_option)
 
 
 def extra_columns(header: Sequence[str], wanted: Wanted, where: str) -> dict[str, str]:

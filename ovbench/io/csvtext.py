@@ -12,9 +12,8 @@ from pathlib import PurePath
 from ovbench.errors import InputError
 from ovbench.io.columns import Wanted, extra_columns, id_column, label_column, listing
 from ovbench.io.records import Records, RecordsBuilder
-from ovbench.io.text import lines
+from ovbench.io.text import MAX_LINE_BYTES, lines
 
-_LONGEST_FIELD = 2**31 - 1
 _MELD_IDS = ("dialogue_id", "utterance_id")
 _MELD_SPLITS = {"test": "test_", "dev": "val_", "val": "val_", "train": "train_"}
 
@@ -32,9 +31,10 @@ def read_csv(
     ------
     InputError
         If the file is empty or holds only a header, a row has another number of fields than the
-        header, a quote is not closed, a column's name comes twice, or an id is empty.
+        header, a quote is not closed, line ends are CR alone, a column's name comes twice, or an
+        id is empty.
     """
-    former = csv.field_size_limit(_LONGEST_FIELD)
+    former = csv.field_size_limit(MAX_LINE_BYTES)
     try:
         return _read(lines(stream, source), source, wanted, delimiter)
     finally:
@@ -92,6 +92,13 @@ def _rows(
         except StopIteration:
             return
         except csv.Error as error:
+            if "new-line character" in str(error):
+                raise InputError(
+                    "a line end is a carriage return (CR) alone",
+                    where=f"{source}, line {line}",
+                    expected="line ends LF or CRLF",
+                    mend="convert them: tr '\\r' '\\n'",
+                ) from None
             raise InputError(
                 f"the row that starts here cannot be split into fields ({error})",
                 where=f"{source}, line {line}",

@@ -9,11 +9,21 @@ from typing import NamedTuple
 
 from ovbench.errors import InputError
 from ovbench.io.columns import Columns, Wanted, choose_columns, label_column, listing
-from ovbench.io.records import Records, RecordsBuilder, id_text, to_cell
+from ovbench.io.records import Records, RecordsBuilder, RepeatedKeys, id_text, to_cell
 from ovbench.io.text import lines, whole_text
 from ovbench.progress import track
 
 _EACH_LINE = 'a JSON object on each line, such as {"id": "a", "prediction": ["happy"]}'
+_EITHER = "an array of objects, or an object id → cell"
+
+
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    fields = dict(pairs)
+    return fields if len(fields) == len(pairs) else RepeatedKeys(pairs)
+
+
+_decode = json.JSONDecoder(object_pairs_hook=_object).decode
+"""As ``json.loads``, but an object with a repeated key keeps all its pairs."""
 
 
 class _Row(NamedTuple):
@@ -33,7 +43,7 @@ def _jsonl_rows(stream: io.BufferedReader, source: str) -> Iterator[_Row]:
             continue
         where = f"{source}, line {number}"
         try:
-            fields = json.loads(line)
+            fields = _decode(line)
         except (ValueError, RecursionError) as error:
             raise InputError(
                 f"not JSON ({_reason(error)}): {line.strip()[:60]!r}",
@@ -70,8 +80,10 @@ def looks_like_jsonl(head: bytes) -> bool:
 def read_json(stream: io.BufferedReader, source: str, wanted: Wanted) -> Records:
     """An array of objects, or one object that maps ids to cells (or to objects with a cell)."""
     text = whole_text(stream, source)
+    if not text.strip():
+        raise InputError("the file is empty", where=source, expected=_EITHER)
     try:
-        data = json.loads(text)
+        data = _decode(text)
     except json.JSONDecodeError as error:
         first = text.lstrip().partition("\n")[0]
         if error.msg == "Extra data" and first.rstrip().endswith("}"):
@@ -81,15 +93,15 @@ def read_json(stream: io.BufferedReader, source: str, wanted: Wanted) -> Records
         raise InputError(f"not JSON ({error.msg})", where=where, expected="valid JSON") from None
     except (ValueError, RecursionError) as error:
         raise InputError(f"not readable JSON ({_reason(error)})", where=source) from None
+    if isinstance(data, (list, dict)) and not data:
+        raise InputError(f"the {_kind(data)} is empty", where=source, expected="an item per id")
     if isinstance(data, list):
         return _records(_array_rows(data, source), source, wanted)
     if isinstance(data, dict):
-        return _mapping(data, source, wanted)
-    raise InputError(
-        f"a JSON {_kind(data)}",
-        where=source,
-        expected="an array of objects, or an object id → cell",
-    )
+        # An id that comes twice is two rows, as it is in a table.
+        pairs = data.pairs if isinstance(data, RepeatedKeys) else list(data.items())
+        return _mapping(pairs, source, wanted)
+    raise InputError(f"a JSON {_kind(data)}", where=source, expected=_EITHER)
 
 
 def _array_rows(data: list[object], source: str) -> Iterator[_Row]:
@@ -108,6 +120,8 @@ def _records(rows: Iterator[_Row], source: str, wanted: Wanted) -> Records:
     columns: Columns | None = None
     builder = RecordsBuilder(wanted.extra)
     for number, where, fields in rows:
+        if isinstance(fields, RepeatedKeys):
+            raise fields.refused(where)
         if columns is None:
             columns = choose_columns(list(fields), wanted, where)
         try:
@@ -127,28 +141,29 @@ def _records(rows: Iterator[_Row], source: str, wanted: Wanted) -> Records:
     return builder.build(source, columns.id, columns.label)
 
 
-def _mapping(data: dict[str, object], source: str, wanted: Wanted) -> Records:
+def _mapping(pairs: list[tuple[str, object]], source: str, wanted: Wanted) -> Records:
     """Ids as keys; the values are cells, or objects that all have a label column."""
-    first = next(iter(data.values()), None)
+    first = pairs[0][1]
     column = ""
-    if isinstance(first, dict) and all(isinstance(fields, dict) for fields in data.values()):
+    if isinstance(first, dict) and all(isinstance(fields, dict) for _, fields in pairs):
         column = label_column(list(first), wanted, source)
     elif wanted.extra:
         raise InputError(
             f"an object id → cell has no further columns, such as {wanted.extra[0]!r}", where=source
         )
-    rows = (
-        _Row(
-            number,
-            f"{source}, id {name!r}",
-            {**fields, "id": name}
-            if column and isinstance(fields, dict)
-            else {"": fields, "id": name},
-        )
-        for number, (name, fields) in enumerate(data.items(), 1)
-    )
     keyed = Wanted(wanted.role, wanted.want, "id", column, wanted.extra)
-    return _records(rows, source, keyed)
+    return _records(_mapping_rows(pairs, bool(column), source), source, keyed)
+
+
+def _mapping_rows(pairs: list[tuple[str, object]], of_objects: bool, source: str) -> Iterator[_Row]:
+    for number, (name, value) in enumerate(pairs, 1):
+        where = f"{source}, id {name!r}"
+        if not (of_objects and isinstance(value, dict)):
+            yield _Row(number, where, {"": value, "id": name})
+        elif isinstance(value, RepeatedKeys):
+            raise value.refused(where)
+        else:
+            yield _Row(number, where, {**value, "id": name})
 
 
 def _as_text(value: object) -> str:

@@ -7,7 +7,7 @@ at the parser's separator, each distinct piece is worked out once, and only cell
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
@@ -54,19 +54,39 @@ def read_parquet(paths: Sequence[Path], source: str, wanted: Wanted) -> Records:
             where=source,
             mend="leave out --split",
         )
-    try:
-        header = list(pl.read_parquet_schema(paths[0]))
-        columns = choose_columns(header, wanted, source)
-        chosen = list(dict.fromkeys([columns.id, columns.label, *columns.extra.values()]))
-        table = pl.concat([pl.read_parquet(path, columns=chosen) for path in paths])
-    except (pl.exceptions.PolarsError, OSError) as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise InputError(
-            f"cannot be read ({reason})", where=source, expected="an intact Parquet file"
-        ) from None
+    types: dict[str, pl.DataType] = {}
+    tables = []
+    for path in paths:
+        where = source if len(paths) == 1 else f"{source}, part {path.name!r}"
+        try:
+            schema = pl.read_parquet_schema(path)
+            if not types:
+                columns = choose_columns(list(schema), wanted, where)
+                chosen = dict.fromkeys([columns.id, columns.label, *columns.extra.values()])
+                types = {name: schema[name] for name in chosen}
+            _check_part(schema, types, where, paths[0].name)
+            tables.append(pl.read_parquet(path, columns=list(types), glob=False))
+        except (pl.exceptions.PolarsError, OSError) as error:
+            reason = str(error).strip().partition("\n")[0]
+            raise InputError(
+                f"cannot be read ({reason})", where=where, expected="an intact Parquet file"
+            ) from None
+    table = pl.concat(tables)
     if not len(table):
         raise InputError("there are no rows", where=source, expected="an id and labels per row")
     return _records(table, columns, source)
+
+
+def _check_part(
+    schema: Mapping[str, pl.DataType], types: Mapping[str, pl.DataType], where: str, first: str
+) -> None:
+    """Refuse a part of a table whose columns are not those of the first."""
+    for name, wanted in types.items():
+        if schema.get(name) != wanted:
+            found = f"is of type {schema[name]}" if name in schema else "is missing"
+            raise InputError(
+                f"column {name!r} {found}", where=where, expected=f"type {wanted}, as in {first!r}"
+            )
 
 
 def _records(table: pl.DataFrame, columns: Columns, source: str) -> Records:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import stat
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
@@ -33,7 +34,12 @@ _MAGIC: dict[bytes, Format] = {
     b"PK\x05\x06": "npz",
     b"\x93NUMPY": "npy",
 }
-_BINARY = ("npz", "npy", "parquet")
+_BINARY: dict[Format, str] = {
+    "npz": "a zip archive, as .npz and .xlsx files are",
+    "npy": "a NumPy array (.npy)",
+    "parquet": "a Parquet file",
+}
+"""Formats that are not text and are read at several places, and how they are called."""
 
 
 def read_records(
@@ -102,13 +108,20 @@ def _from_memory(
 
 
 def _from_path(source: str, wanted: Wanted) -> Records:
+    if not source:
+        raise InputError("the file name is empty", expected="a file, a folder or -")
     if source == "-":
         return _from_stream(None, "standard input", None, wanted)
     path = Path(source)
-    if path.is_dir():
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        raise InputError("there is no such file", where=source) from None
+    except (OSError, ValueError) as error:  # ValueError: a null character, half a surrogate pair
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise InputError(f"cannot be read ({reason})", where=f"{source:.200}") from None
+    if stat.S_ISDIR(mode):
         return _from_folder(path, source, wanted)
-    if not path.exists():
-        raise InputError("there is no such file", where=source)
     named = path.with_suffix("") if path.suffix.lower() in PACKED_SUFFIXES else path
     return _from_stream(path, source, _SUFFIXES.get(named.suffix.lower()), wanted)
 
@@ -130,21 +143,35 @@ def _from_folder(folder: Path, source: str, wanted: Wanted) -> Records:
     )
 
 
-def _from_stream(path: Path | None, source: str, kind: Format | None, wanted: Wanted) -> Records:
-    if path is not None and kind in _BINARY:
-        return _binary(kind, [path], source, wanted)
+def _from_stream(path: Path | None, source: str, named: Format | None, wanted: Wanted) -> Records:
+    """A file, pipe or standard input; ``named`` is the format that its suffix tells."""
+    file = path if path is not None and path.is_file() else None
+    if named in _BINARY and file is None:
+        raise _not_from_a_pipe(named, source)
     with open_stream(path, source) as stream:
-        kind = kind or _sniff(head_of(stream), source)
+        head = head_of(stream)
+        found = next((kind for magic, kind in _MAGIC.items() if head.startswith(magic)), None)
+        if named is not None and found is not None and found != named:
+            raise InputError(
+                f"the name says {named}, but this is {_BINARY[found]}",
+                where=source,
+                mend="give the file the suffix of what it is; save a spreadsheet as CSV",
+            )
+        kind = named or found or _sniff(head, source)
         if kind not in _BINARY:
             return _text(kind, stream, source, wanted)
-    if path is None:
-        raise InputError(
-            f"{kind} data",
-            where=source,
-            expected="text (JSONL, JSON, CSV or TSV)",
-            mend="name a file",
-        )
-    return _binary(kind, [path], source, wanted)
+    if file is None:
+        raise _not_from_a_pipe(kind, source)
+    return _binary(kind, [file], source, wanted)
+
+
+def _not_from_a_pipe(kind: Format, source: str) -> InputError:
+    return InputError(
+        f"{_BINARY[kind]}, which cannot be read from a pipe or standard input",
+        where=source,
+        expected="text (JSONL, JSON, CSV or TSV) there",
+        mend="name a file",
+    )
 
 
 def _text(kind: Format, stream: io.BufferedReader, source: str, wanted: Wanted) -> Records:
@@ -174,10 +201,7 @@ def _binary(kind: Format, paths: list[Path], source: str, wanted: Wanted) -> Rec
 
 
 def _sniff(head: bytes, source: str) -> Format:
-    """The format of data without a telling name, from its first 64 KiB."""
-    for magic, kind in _MAGIC.items():
-        if head.startswith(magic):
-            return kind
+    """The format of text without a telling name, from its first 64 KiB."""
     text = head.lstrip()
     if not text:
         raise InputError("the file is empty", where=source, expected="a row per item")

@@ -28,6 +28,22 @@ class JsonObject(tuple[tuple[str, object], ...]):
     __slots__ = ()
 
 
+class RepeatedKeys(dict[str, object]):
+    """A JSON object in which a key comes more than once: the last value of each, and all pairs."""
+
+    def __init__(self, pairs: list[tuple[str, object]]) -> None:
+        super().__init__(pairs)
+        self.pairs = pairs
+
+    def refused(self, where: str) -> InputError:
+        """The error where one value must be meant: it names the first key that is repeated."""
+        names = [name for name, _ in self.pairs]
+        key = next(name for name in names if names.count(name) > 1)
+        return InputError(
+            f"the key {key!r} comes twice in one object", where=where, expected="each key once"
+        )
+
+
 @dataclass(frozen=True)
 class Records:
     """What one file holds: an id and a raw cell per row.
@@ -167,7 +183,8 @@ def to_cell(value: object, where: str, depth: int = 0) -> Cell:
     Raises
     ------
     InputError
-        If the value is something else, or nested more than ``MAX_DEPTH`` deep.
+        If the value is something else, nested more than ``MAX_DEPTH`` deep, or an object with a
+        repeated key.
     """
     if isinstance(value, str):
         return clean_text(str(value))
@@ -184,13 +201,18 @@ def to_cell(value: object, where: str, depth: int = 0) -> Cell:
     if isinstance(value, (set, frozenset)):
         return tuple(sorted((to_cell(item, where, depth + 1) for item in value), key=repr))
     if isinstance(value, Mapping):
-        pairs = ((str(k), to_cell(v, where, depth + 1)) for k, v in value.items())
-        return JsonObject(pairs)
+        return _object(value, where, depth)
     if isinstance(value, (bytes, bytearray)):
         return _decoded(bytes(value), where)
     raise InputError(
         f"the label cell is {_describe(value)}", where=where, expected="text, a list or a number"
     )
+
+
+def _object(value: Mapping[object, object], where: str, depth: int) -> JsonObject:
+    if isinstance(value, RepeatedKeys):
+        raise value.refused(where)
+    return JsonObject((str(k), to_cell(v, where, depth + 1)) for k, v in value.items())
 
 
 def _decoded(value: bytes, where: str) -> str:

@@ -56,7 +56,7 @@ def load_npy(data: bytes, where: str) -> object:
         return loads(body, where)
     if dtype.kind not in "biufUS":
         raise InputError(f"an array of dtype {dtype}", where=where, expected="text or numbers")
-    if not sensible_shape(shape):
+    if not sensible_shape(shape, len(body)):
         raise InputError(f"an array of shape {shape}", where=where, expected="fewer values")
     try:
         return values_of(body, dtype, shape, "F" if fortran else "C")

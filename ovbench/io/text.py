@@ -5,12 +5,14 @@ from __future__ import annotations
 import gzip
 import io
 import sys
+import weakref
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import cast
+from typing import BinaryIO, cast
 
 from ovbench.errors import InputError
 
@@ -21,6 +23,11 @@ else:
 
 GZIP_MAGIC, ZSTD_MAGIC = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 PACKED_SUFFIXES = (".gz", ".zst", ".zstd")
+MAX_LINE_BYTES = 256 * 1024**2
+"""Longest line (256 MiB unpacked) that is read: a guard against compressed bombs."""
+MAX_WHOLE_BYTES = 1024**3
+"""Largest text (1 GiB unpacked) that is read as a whole, as JSON must be."""
+
 _BOM = b"\xef\xbb\xbf"
 _HEAD = 1 << 16
 
@@ -55,8 +62,27 @@ def open_stream(path: Path | None, where: str) -> Iterator[io.BufferedReader]:
 
 def _raw(path: Path | None) -> io.BufferedReader:
     if path is None:
-        return _buffered(io.BytesIO(sys.stdin.buffer.read()))
+        return _buffered(io.BytesIO(_standard_input()))
     return _buffered(io.FileIO(path))
+
+
+_spent: weakref.WeakSet[BinaryIO] = weakref.WeakSet()
+"""Standard inputs that were read to their end."""
+
+
+def _standard_input() -> bytes:
+    stdin: BinaryIO | None = getattr(sys.stdin, "buffer", None)  # None where it is closed
+    if stdin is None or stdin.closed:
+        raise InputError("standard input is closed", expected="data on it, or the name of a file")
+    data = stdin.read()
+    if not data and stdin in _spent:
+        raise InputError(
+            "standard input can only be read once",
+            expected="'-' in one place of a command",
+            mend="name a file in the other places",
+        )
+    _spent.add(stdin)
+    return data
 
 
 def _buffered(raw: object) -> io.BufferedReader:
@@ -75,9 +101,16 @@ def lines(stream: io.BufferedReader, where: str) -> Iterator[str]:
     Raises
     ------
     InputError
-        At the first byte that is not UTF-8, with its line and place, and the encoding to try.
+        At the first byte that is not UTF-8, with its line and place, and the encoding to try; at
+        a line of more than ``MAX_LINE_BYTES``.
     """
-    for number, raw in enumerate(stream, 1):
+    for number, raw in enumerate(iter(partial(stream.readline, MAX_LINE_BYTES + 1), b""), 1):
+        if len(raw) > MAX_LINE_BYTES:
+            raise InputError(
+                f"the line is longer than {MAX_LINE_BYTES / 1024**2:g} MiB",
+                where=f"{where}, line {number}",
+                expected="lines that end, one item each",
+            )
         line = raw.removeprefix(_BOM) if number == 1 else raw
         try:
             yield line.decode("utf-8")
@@ -86,8 +119,15 @@ def lines(stream: io.BufferedReader, where: str) -> Iterator[str]:
 
 
 def whole_text(stream: io.BufferedReader, where: str) -> str:
-    """All of a UTF-8 text; raises as :func:`lines`."""
-    data = stream.read().removeprefix(_BOM)
+    """All of a UTF-8 text, at most ``MAX_WHOLE_BYTES``; raises as :func:`lines`."""
+    data = stream.read(MAX_WHOLE_BYTES + 1)
+    if len(data) > MAX_WHOLE_BYTES:
+        raise InputError(
+            f"the text is larger than {MAX_WHOLE_BYTES / 1024**3:g} GiB",
+            where=where,
+            mend="save it as JSON Lines, which is read a line at a time",
+        )
+    data = data.removeprefix(_BOM)
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:

@@ -14,17 +14,26 @@ import math
 import pickle
 import struct
 import sys
-from collections.abc import Callable
-from typing import ClassVar, Literal, NoReturn
+from collections.abc import Callable, Iterable
+from typing import ClassVar, Literal, NamedTuple, NoReturn
 
 import numpy as np
 
 from ovbench.errors import InputError
 
 MAX_VALUES = 50_000_000
-"""How many values a pickle may hold; guards against lists that repeat themselves exponentially."""
+"""How many values a pickle may hold, those that are referred to again counted each time."""
+FREE_VALUES = 5_000_000
+"""How many it may hold whatever its length; beyond that, ``VALUES_PER_BYTE`` of its bytes.
+
+Values take a byte each at least, but for lists that are referred to again: those can repeat
+themselves exponentially."""
+VALUES_PER_BYTE = 10
+FREE_ITEMS = 1_000_000
+"""How many items an array may have whatever its length: items without bytes have no other limit."""
 MAX_DEPTH = 50
 """How deep its lists and dicts may be nested; guards against lists that contain themselves."""
+_LONG_TEXT = 1000
 
 _NUMPY_MODULES = ("numpy", "numpy.core.multiarray", "numpy._core.multiarray")
 
@@ -72,16 +81,24 @@ class _Array:
 
     def __setstate__(self, state: object) -> None:
         match state:
-            case (int(), tuple() as shape, _Dtype() as dtype, bool() | int() as fortran, items):
+            case (
+                int(),
+                tuple() as shape,
+                _Dtype() as dtype,
+                bool() | int() as fortran,
+                (list() | bytes()) as items,
+            ):
                 pass
             case _:
                 raise _Refused("an array with an unusual state")
         if fortran and len(shape) > 1:
             raise _Refused("an array in Fortran order")
-        if not all(type(n) is int for n in shape) or not sensible_shape(shape):
-            raise _Refused(f"an array of shape {shape!r}")
         if not isinstance(items, list if dtype.code[:1] == "O" else bytes):
             raise _Refused("an array with an unusual state")
+        if not all(type(n) is int for n in shape):
+            raise _Refused("an array with an unusual shape")
+        if not sensible_shape(shape, len(items)):
+            raise _Refused(f"an array of shape {shape!r}")
         self.shape, self.dtype, self.items = shape, dtype, items
 
     def values(self) -> object:
@@ -97,9 +114,10 @@ class _Array:
         return items if self.shape else items[0]
 
 
-def sensible_shape(shape: tuple[int, ...]) -> bool:
-    """Whether nested lists of this shape can be built: items without bytes have no other limit."""
-    return all(n >= 0 for n in shape) and math.prod(max(n, 1) for n in shape) <= MAX_VALUES
+def sensible_shape(shape: tuple[int, ...], length: int) -> bool:
+    """Whether nested lists of this shape can be built from so many bytes (or objects)."""
+    most = min(MAX_VALUES, max(FREE_ITEMS, length))
+    return all(n >= 0 for n in shape) and math.prod(max(n, 1) for n in shape) <= most
 
 
 def values_of(
@@ -188,6 +206,40 @@ _REFUSED_INSTRUCTIONS = {
 }
 
 
+_KEYS = (str, bytes, int, float, type(None))
+
+
+def _check_keys(name: str, keys: slice) -> Callable[[pickle.Unpickler], None]:
+    """The instruction, if the keys on the stack are plain: to hash nested tuples can take ages."""
+    load = pickle._Unpickler.dispatch[getattr(pickle, name)[0]]
+
+    def check(unpickler: pickle.Unpickler) -> None:
+        for key in unpickler.stack[keys]:  # type: ignore[attr-defined]
+            if not isinstance(key, _KEYS):
+                raise _Refused(f"a dict key of type {type(key).__name__.lstrip('_').lower()}")
+        load(unpickler)
+
+    return check
+
+
+def _count_bytes(name: str) -> Callable[[pickle.Unpickler], None]:
+    """The instruction, while all that calls make is no longer than the pickle.
+
+    Writers give each text or bytes that a call makes its own bytes in the file.
+    """
+    load = pickle._Unpickler.dispatch[getattr(pickle, name)[0]]
+
+    def count(unpickler: pickle.Unpickler) -> None:
+        load(unpickler)
+        made = unpickler.stack[-1]  # type: ignore[attr-defined]
+        if isinstance(made, (str, bytes)):
+            unpickler.bytes_left -= len(made)  # type: ignore[attr-defined]
+            if unpickler.bytes_left < 0:  # type: ignore[attr-defined]
+                raise _Refused("the same bytes again and again")
+
+    return count
+
+
 def _refuse(name: str) -> Callable[[pickle.Unpickler], None]:
     def refuse(_unpickler: pickle.Unpickler) -> NoReturn:
         raise _Refused(f"the pickle instruction {name}")
@@ -203,8 +255,17 @@ class _Unpickler(pickle._Unpickler):
     """
 
     dispatch: ClassVar = pickle._Unpickler.dispatch | {
-        instruction: _refuse(name) for instruction, name in _REFUSED_INSTRUCTIONS.items()
+        **{instruction: _refuse(name) for instruction, name in _REFUSED_INSTRUCTIONS.items()},
+        pickle.SETITEM[0]: _check_keys("SETITEM", slice(-2, -1)),
+        pickle.SETITEMS[0]: _check_keys("SETITEMS", slice(0, None, 2)),
+        pickle.DICT[0]: _check_keys("DICT", slice(0, None, 2)),
+        pickle.REDUCE[0]: _count_bytes("REDUCE"),
+        pickle.INST[0]: _count_bytes("INST"),
     }
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(io.BytesIO(data))
+        self.bytes_left = len(data)
 
     def find_class(self, module: str, name: str) -> object:
         try:
@@ -223,11 +284,11 @@ def loads(data: bytes, where: str) -> object:
     ------
     InputError
         If the pickle asks for anything else (named in the message; nothing of it was run), is
-        damaged, or holds more than ``MAX_VALUES`` values.
+        damaged, or holds more values than its length explains (``FREE_VALUES``,
+        ``VALUES_PER_BYTE``) or than ``MAX_VALUES``.
     """
     try:
-        value = _Unpickler(io.BytesIO(data)).load()
-        return _Plain().convert(value)
+        return _Plain(len(data)).convert(_Unpickler(data).load())
     except _Refused as refused:
         raise InputError(
             f"the pickled data asks for {refused}, which is refused; nothing of it was run",
@@ -254,28 +315,73 @@ def loads(data: bytes, where: str) -> object:
         ) from None
 
 
+class _Built(NamedTuple):
+    """A container as the unpickler made it (kept, so that no other gets its id), and in plain."""
+
+    source: object
+    plain: object
+    values: int
+    height: int
+
+
 class _Plain:
-    """Turns what the unpickler built into plain Python values, counting them."""
+    """Turns what the unpickler built into plain Python values.
 
-    def __init__(self) -> None:
-        self._left = MAX_VALUES
+    A container that is referred to again is converted once, so the work is bounded by the pickle's
+    length; its values count each time, since whoever reads the result meets them as often.
+    """
 
-    def convert(self, value: object, depth: int = 0) -> object:
-        self._left -= 1
-        if self._left < 0:
-            raise _Refused(f"more than {MAX_VALUES} values")
-        if depth > MAX_DEPTH:
-            raise _Refused(f"lists or dicts nested more than {MAX_DEPTH} deep")
+    def __init__(self, length: int) -> None:
+        self._most = min(MAX_VALUES, max(FREE_VALUES, VALUES_PER_BYTE * length))
+        self._built: dict[int, _Built] = {}
+
+    def convert(self, value: object) -> object:
+        """The plain value."""
+        return self._convert(value, 0)[0]
+
+    def _convert(self, value: object, depth: int) -> tuple[object, int, int]:
+        """The plain value, how many values are in it, and how deep they are nested."""
         match value:
-            case None | bool() | int() | float() | str() | bytes():
-                return value
+            case str() | bytes():
+                # Long texts are looked through again wherever they stand.
+                return value, 1 + len(value) // _LONG_TEXT, 0
+            case None | bool() | int() | float():
+                return value, 1, 0
+        built = self._built.get(id(value))
+        if built is None:
+            self._check(1, depth)
+            built = self._built[id(value)] = _Built(value, *self._container(value, depth))
+        self._check(built.values, depth + built.height)
+        return built[1:]
+
+    def _container(self, value: object, depth: int) -> tuple[object, int, int]:
+        match value:
+            case _Array(items=bytes()):
+                return value.values(), math.prod(max(n, 1) for n in value.shape), len(value.shape)
             case _Array():
-                return self.convert(value.values(), depth + 1)
+                return self._convert(value.values(), depth + 1)
             case list() | tuple():
-                return type(value)([self.convert(item, depth + 1) for item in value])
+                items, values, height = self._items(value, depth)
+                return type(value)(items), values, height
             case dict():
-                return {
-                    self.convert(k, depth + 1): self.convert(v, depth + 1) for k, v in value.items()
-                }
+                items, values, height = self._items(value.values(), depth)
+                return dict(zip(value, items, strict=True)), values + len(value), height
             case _:
                 raise _Refused(f"a value of type {type(value).__name__.lstrip('_').lower()}")
+
+    def _items(self, items: Iterable[object], depth: int) -> tuple[list[object], int, int]:
+        plain: list[object] = []
+        values, height = 1, 0
+        for item in items:
+            one, more, inner = self._convert(item, depth + 1)
+            plain.append(one)
+            values += more
+            height = max(height, inner)
+            self._check(values, depth)
+        return plain, values, height + 1
+
+    def _check(self, values: int, depth: int) -> None:
+        if values > self._most:
+            raise _Refused(f"more than {self._most} values")
+        if depth > MAX_DEPTH:
+            raise _Refused(f"lists or dicts nested more than {MAX_DEPTH} deep")

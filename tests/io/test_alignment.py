@@ -52,6 +52,9 @@ def test_duplicates(side: str) -> None:
         sides = (records(twice, "prediction"), records(once))
     with pytest.raises(InputError, match=rf"{side} in memory, row 3: 2 ids come more.*'a', 'b'"):
         align(*sides)
+    thrice = records(["a", "a", "a"], side)
+    with pytest.raises(InputError, match=f"{side} in memory, row 2: 1 id comes"):
+        align(*((thrice, records(["a"])) if side == "prediction" else (records(["a"]), thrice)))
     for keep, expected in (("first", [0, 1, 3]), ("last", [5, 4, 3])):
         found = align(*sides, keep=keep)  # type: ignore[arg-type]
         if side == "prediction":
@@ -93,3 +96,5 @@ def test_against_the_definition(predicted: list[str], gold: list[str], keep: str
     assert found.extra == [name for name in dict.fromkeys(predicted) if name not in gold]
     again = [x for i, x in enumerate(predicted) if x in predicted[:i]]
     assert found.duplicates == list(dict.fromkeys(again))
+    again = [x for i, x in enumerate(gold) if x in gold[:i]]
+    assert found.gold_duplicates == list(dict.fromkeys(again))

@@ -205,8 +205,19 @@ def test_damaged_archives(tmp_path: Path) -> None:
         read_records(path)
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("notes.txt", "x")
-    with pytest.raises(InputError, match="usual name for ids"):
+    with pytest.raises(InputError, match=r"holds no \.npy arrays"):
         read_records(path)
+
+
+def test_huge_shapes_without_bytes(tmp_path: Path) -> None:
+    for descr, shape in (("<i8", (49_000_000, 0)), ("<U0", (49_000_000,))):
+        file = io.BytesIO()
+        header = {"descr": descr, "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(file, header)
+        with zipfile.ZipFile(tmp_path / "x.npz", "w") as archive:
+            archive.writestr("x.npy", file.getvalue())
+        with pytest.raises(InputError, match=r"member 'x'.* shape \(49000000,"):
+            load_npz(tmp_path / "x.npz")
 
 
 def test_bombs_and_lies_about_sizes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -53,3 +53,9 @@ def test_where_nothing_can_be_written(tmp_path: Path) -> None:
         write_text(tmp_path / "file" / "r.json", "x")
     with pytest.raises(InputError, match="this is a folder"):
         write_text(tmp_path, "x")
+    for name in ("r" * 300, "r\x00"):
+        with pytest.raises(InputError, match=r"cannot write here \((File name too long|.*null)"):
+            write_text(tmp_path / name, "x")
+    with pytest.raises(InputError, match="the file name is empty"):
+        write_text("", "x")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file"]

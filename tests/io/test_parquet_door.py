@@ -84,8 +84,22 @@ def test_folder_of_parts(tmp_path: Path) -> None:
     records = read_records(folder)
     assert (records.ids, cells(records)) == (["a", "b"], ["[happy]", "[sad]"])
     save(folder / "part-2.parquet", name=["c"], other=["[happy]"])
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match=r"part 'part-2\.parquet': column 'openset' is missing"):
         read_records(folder)
+    save(folder / "part-2.parquet", name=["c"], openset=[1])
+    with pytest.raises(InputError) as caught:
+        read_records(folder)
+    assert "part 'part-2.parquet': column 'openset' is of type Int64" in str(caught.value)
+    assert "expected type String, as in 'part-0.parquet'" in str(caught.value)
+    (folder / "part-2.parquet").write_bytes(b"PAR1")
+    with pytest.raises(InputError, match=r"part 'part-2\.parquet': cannot be read"):
+        read_records(folder)
+
+
+def test_a_name_is_no_pattern(tmp_path: Path) -> None:
+    save(tmp_path / "run1.parquet", name=["other"], openset=["[happy]"])
+    path = save(tmp_path / "run[1].parquet", name=["a"], openset=["[sad]"])
+    assert read_records(path).ids == ["a"]
 
 
 def test_without_a_telling_name(tmp_path: Path) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import os
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ovbench.errors import InputError
+from ovbench.io import csvtext, text
+from ovbench.io.align import align
 from ovbench.io.read import read_records
 from ovbench.io.records import JsonObject, Records
 from ovbench.io.text import zstd
@@ -157,8 +161,40 @@ MESSAGES = {
     "empty jsonl": ("p.jsonl", "\n \n", ["empty", "JSON object on each line"]),
     "empty csv": ("p.csv", "", ["empty", "header"]),
     "empty sniffed": ("p", "", ["empty"]),
-    "empty json": ("p.json", "[]", ["empty"]),
-    "json of nothing": ("p.json", "{}", ["empty"]),
+    "empty json": ("p.json", " \n", ["the file is empty", "array of objects"]),
+    "empty array": ("p.json", "[]", ["the array is empty"]),
+    "json of nothing": ("p.json", "{}", ["the object is empty"]),
+    "key twice": (
+        "p.jsonl",
+        '{"id": "a", "pred": 1}\n{"id": "b", "pred": 1, "pred": 2}\n',
+        ["line 2", "key 'pred' comes twice"],
+    ),
+    "id twice": ("p.jsonl", '{"id": "a", "pred": 1, "id": "b"}\n', ["line 1", "key 'id' comes"]),
+    "key twice in a cell": (
+        "p.jsonl",
+        '{"id": "a", "pred": {"openset": ["x"], "openset": ["y"]}}\n',
+        ["line 1", "key 'openset' comes twice"],
+    ),
+    "key twice in an array": (
+        "p.json",
+        '[{"id": 1, "pred": 1}, {"id": 2, "pred": 1, "pred": 1}]',
+        ["element 2", "key 'pred' comes twice"],
+    ),
+    "key twice under an id": (
+        "p.json",
+        '{"a": {"pred": 1}, "b": {"pred": 1, "pred": 2}}',
+        ["id 'b'", "key 'pred' comes twice"],
+    ),
+    "cr": ("p.csv", "id,pred\ra,b\rc,d\r", ["line 1", "CR", "tr '\\r' '\\n'"]),
+    "cr sniffed": ("p", 'id\tpred\ra\t"b"\r', ["line 1", "CR"]),
+    "npz as csv": ("p.csv", b"PK\x03\x04\xff\xfe", ["says csv, but this is a zip", ".npz"]),
+    "parquet as jsonl": ("p.jsonl", b"PAR1\x15\x04\xff", ["jsonl, but this is a Parquet file"]),
+    "npy as packed tsv": (
+        "p.tsv.gz",
+        gzip.compress(b"\x93NUMPY\x01\x00"),
+        ["says tsv, but this is a NumPy array"],
+    ),
+    "npz as parquet": ("p.parquet", b"PK\x03\x04", ["says parquet, but this is a zip"]),
     "json number": ("p.json", "3", ["JSON number", "array of objects"]),
     "bad json": ("p.json", '[{"id": 1,}]', ["line 1, column 11", "not JSON"]),
     "json array of text": ("p.json", '[{"id": 1, "pred": 1}, "x"]', ["element 2", "JSON string"]),
@@ -202,6 +238,123 @@ def test_messages(tmp_path: Path, case: str) -> None:
     for word in words:
         assert word in message
     assert caught.value.exit_code == 2
+
+
+def test_an_id_twice_is_two_rows(tmp_path: Path) -> None:
+    text = '{"a": ["happy"], "b": "x", "a": ["sad"]}'
+    records = read_records(write(tmp_path, "p.json", text))
+    assert (records.ids, cells(records)) == (["a", "b", "a"], [("happy",), "x", ("sad",)])
+    text = '{"a": {"pred": 1}, "a": {"pred": 2}, "b": {"pred": 3}}'
+    predictions = read_records(write(tmp_path, "p.json", text))
+    assert (predictions.ids, cells(predictions)) == (["a", "a", "b"], [1, 2, 3])
+    gold = read_records({"a": "x", "b": "y"}, role="gold")
+    with pytest.raises(InputError, match=r"p\.json, row 2: 1 id comes more than once: 'a'.*--keep"):
+        align(predictions, gold)
+    assert align(predictions, gold, keep="last").rows.tolist() == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "option"),
+    [
+        ("x,openset\na,b\n", {}, "id"),
+        ("name,id,pred\na,b,c\n", {}, "id"),
+        ("name,y\na,b\n", {}, "label"),
+        ("name,gold,gt\na,b,c\n", {}, "label"),
+        ("name,y\na,b\n", {"want": "sentiment"}, "label"),
+        ("name,y\na,b\n", {"id_column": "z"}, "id"),
+        ("name,y\na,b\n", {"label_column": "z"}, "label"),
+    ],
+)
+def test_options_of_the_gold(
+    tmp_path: Path, text: str, options: dict[str, object], option: str
+) -> None:
+    path = write(tmp_path, "g.csv", text)
+    for role, word in (("gold", f" --gold-{option}-column"), ("prediction", f" --{option}-column")):
+        if role == "prediction" and "gt" in text:
+            continue
+        with pytest.raises(InputError) as caught:
+            read_records(path, role=role, **options)  # type: ignore[arg-type]
+        assert word in str(caught.value)
+
+
+def test_names_that_cannot_be(tmp_path: Path) -> None:
+    for name in ("x" * 300, "x" * 5000, "a/" * 3000):
+        with pytest.raises(InputError, match="File name too long") as caught:
+            read_records(str(tmp_path / name))
+        assert len(str(caught.value)) < 400
+    with pytest.raises(InputError, match=r"cannot be read .*null"):
+        read_records("a\x00b")
+    with pytest.raises(InputError, match="the file name is empty"):
+        read_records("")
+    with pytest.raises(InputError, match="no such file"):
+        read_records(write(tmp_path, "p.csv", CSV) + "/p.csv")
+
+
+def test_standard_input_closed_or_read_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(JSONL.encode())))
+    assert read_records("-").ids == ["001", "2"]
+    with pytest.raises(InputError, match="standard input can only be read once"):
+        read_records("-", role="gold")
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"")))
+    with pytest.raises(InputError, match="the file is empty"):
+        read_records("-")
+    closed = io.TextIOWrapper(io.BytesIO(b""))
+    closed.close()
+    for stdin in (None, closed):
+        monkeypatch.setattr(sys, "stdin", stdin)
+        with pytest.raises(InputError, match="standard input is closed"):
+            read_records("-")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+@pytest.mark.parametrize("name", ["pipe", "pipe.npz", "pipe.parquet"])
+def test_pipes(tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / name)
+    if name == "pipe":
+        for data, ids in ((JSONL.encode(), ["001", "2"]), (b"PK\x03\x04" + b"\0" * 99, None)):
+            writer = threading.Thread(target=(tmp_path / name).write_bytes, args=(data,))
+            writer.start()
+            if ids:
+                assert read_records(tmp_path / name).ids == ids
+            else:
+                with pytest.raises(InputError, match=r"zip archive.*from a pipe.*Name a file"):
+                    read_records(tmp_path / name)
+            writer.join()
+    else:
+        with pytest.raises(InputError, match="cannot be read from a pipe"):
+            read_records(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["p.jsonl", "p.csv", "p.json", "p"])
+@pytest.mark.parametrize("pack", [bytes, gzip.compress, zstd.compress])
+def test_a_line_without_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, pack: object
+) -> None:
+    path = write(tmp_path, name, pack(b'{"id":1}\n' + b"x" * 300_000))  # type: ignore[operator]
+    monkeypatch.setattr(text, "MAX_LINE_BYTES", 200_000)
+    monkeypatch.setattr(text, "MAX_WHOLE_BYTES", 200_000)
+    # In a CSV the first line is the header.
+    column = '{"id":1}' if name == "p.csv" else "id"
+    with pytest.raises(InputError, match=r"p.*(line 2: the line is longer|text is larger) than"):
+        read_records(path, id_column=column, label_column=column)
+
+
+def test_the_longest_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    line = '{"id": "a", "pred": "x"}\n'
+    path = write(tmp_path, "p.jsonl", line)
+    monkeypatch.setattr(text, "MAX_LINE_BYTES", len(line))
+    assert read_records(path).ids == ["a"]
+    monkeypatch.setattr(text, "MAX_LINE_BYTES", len(line) - 1)
+    with pytest.raises(InputError, match="line 1: the line is longer"):
+        read_records(path)
+    monkeypatch.undo()
+    # A quoted field may span lines, none of which is too long.
+    monkeypatch.setattr(csvtext, "MAX_LINE_BYTES", 50)
+    path = write(tmp_path, "p.csv", 'id,pred\na,"' + "x\n" * 100)
+    with pytest.raises(InputError, match=r"line 2.*field larger than"):
+        read_records(path)
 
 
 def test_options_that_do_not_fit(tmp_path: Path) -> None:

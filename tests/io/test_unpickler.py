@@ -160,6 +160,68 @@ def test_repetition_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         unpickler.loads(pickle.dumps(value), "x")
 
 
+def nested(leaf: object, times: int, kind: type = list) -> object:
+    value = leaf
+    for _ in range(times):
+        value = kind([value] * 10)
+    return value
+
+
+@pytest.mark.parametrize("kind", [list, tuple])
+def test_repetition_costs_nothing(kind: type) -> None:
+    # Walked out, even the least of these would take minutes and gigabytes.
+    for times in (8, 30):
+        data = pickle.dumps(np.array({"a": nested("ha", times, kind)}, dtype=object))
+        assert len(data) < 3000
+        with pytest.raises(InputError, match="more than 5000000 values"):
+            unpickler.loads(data, "x")
+
+
+def test_keys_that_take_ages_to_hash() -> None:
+    # Three instructions that make dicts: {}[key] = 1, {key: 1}, and many keys at once.
+    key = pickle.dumps(nested("ha", 30, tuple), protocol=2)[2:-1]
+    for data in (b"}" + key + b"I1\ns.", b"(" + key + b"I1\nd.", b"}(" + key + b"I1\nu."):
+        with pytest.raises(InputError, match="a dict key of type tuple"):
+            unpickler.loads(data, "x")
+
+
+def test_messages_of_nested_shapes_are_short() -> None:
+    shape = pickle.dumps(nested("ha", 30, tuple), protocol=2)[2:-1]
+    array = raw("numpy.core.multiarray", "_reconstruct", b"(cnumpy\nndarray\n(I0\ntC\x01btR(I1\n")
+    data = array + shape + b"cnumpy\ndtype\n(VO8\nI0\nI1\ntRI00\n(ltb."
+    with pytest.raises(InputError, match="an array with an unusual shape"):
+        unpickler.loads(data, "x")
+
+
+@pytest.mark.parametrize("call", [b"(h\x01h\x02tR", b"(h\x01h\x02i_codecs\nencode\n"])
+def test_bytes_made_again_and_again(call: bytes) -> None:
+    text = b"V" + b"x" * 1000 + b"\nq\x01Vlatin1\nq\x02"
+    function = b"c_codecs\nencode\nq\x03"
+    again = (b"h\x03" if call.endswith(b"R") else b"") + call + b"0"
+    assert unpickler.loads(text + function + again + b"h\x01.", "x") == "x" * 1000
+    with pytest.raises(InputError, match="the same bytes again and again"):
+        unpickler.loads(text + function + again * 9 + b"h\x01.", "x")
+
+
+def test_sharing_is_no_bomb() -> None:
+    shared = ["happy", "sad", {"score": [1, 2]}] * 20
+    value = dict.fromkeys(map(str, range(5000)), shared)
+    assert unpickler.loads(pickle.dumps(value), "x") == value
+    array = np.array(["é" * 50, "b"])
+    rows = np.empty(1000, dtype=object)
+    rows[:] = [array] * 1000
+    assert unpickler.loads(pickle.dumps(rows), "x") == [array.tolist()] * 1000
+    # Nested deeper through a list that was met before, higher up.
+    low: object = []
+    for _ in range(30):
+        low = [low]
+    high = low
+    for _ in range(30):
+        high = [high]
+    with pytest.raises(InputError, match="nested more than 50"):
+        unpickler.loads(pickle.dumps([low, high]), "x")
+
+
 JSON_LIKE = st.recursive(
     st.none()
     | st.booleans()
