@@ -19,7 +19,12 @@ from lexicon_source import Source, Synset
 from numpy.typing import NDArray
 from scipy import sparse
 
-from ovbench.normalize.lexicon.forms import base_forms, joined_variants, readings
+from ovbench.normalize.lexicon.forms import (
+    PARTS_OF_SPEECH,
+    base_forms,
+    joined_variants,
+    readings,
+)
 
 Word = tuple[str, str]
 """A lemma and its part of speech."""
@@ -28,17 +33,30 @@ CLOSE_RELATIONS = frozenset({"derivation", "pertainym", "similar", "attribute", 
 """Relations that lead from an affective synset to others that belong to the subset."""
 
 RELATION_WEIGHTS = {
-    **{"derivation": 2.0, "pertainym": 2.0},
-    **{"attribute": 1.0, "similar": 1.0, "hypernym": 1.0, "verb group": 1.0, "causes": 1.0},
-    **{"also": 0.7, "hyponym": 0.5, "entails": 0.3},
+    "derivation": 2.0,
+    "pertainym": 2.0,
+    "attribute": 1.0,
+    "similar": 1.0,
+    "hypernym": 1.0,
+    "verb group": 1.0,
+    "causes": 1.0,
+    "also": 0.7,
+    "hyponym": 0.5,
+    "entails": 0.3,
 }
-_FUNCTION_WORDS = frozenset(
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_FUNCTION_WORDS = _words(
     "a an the of or and to in by with being be is are that which for from as at on having it its "
     "someone something some any such especially used who do does has have very make making made "
     "feel feeling feelings person state quality marked characterized showing experiencing cause "
-    "causing act acting express expressing".split()
+    "causing act acting express expressing"
 )
-_NEGATIVE_WORDS = frozenset("not no nor never without lack lacking absence free".split())
+_NEGATIVE_WORDS = _words("not no nor never without lack lacking absence free")
 _TOKEN = re.compile(r"[a-z][a-z'-]+")
 
 
@@ -60,10 +78,14 @@ class Parameters:
     """Weights from an adjective in -ed or -ing to its verb, and back."""
     gloss: float = 0.3
     """Weight of all the words of a gloss together."""
-    restart: float = 0.2
+    restart: float = 0.3
     iterations: int = 15
     profile_power: float = 0.25
     """A profile is max(0, log(p / background)) · p^this."""
+    family: float = 0.75
+    """Share of its derivational family's mean in a word's nearness to the wheel words."""
+    bridge: float = 0.85
+    """A way over another wheel word counts as the product of its two cosines and this."""
     neighbours: int = 16
     """Wheel words kept per word."""
     floor: int = 50
@@ -86,6 +108,14 @@ def grow(source: Source, start: Iterable[str], hops: int) -> frozenset[str]:
         frontier -= reached
         reached |= frontier
     return reached
+
+
+def _family(word: Word, relatives: Mapping[Word, set[Word]]) -> list[Word]:
+    """Words within two derivations of ``word`` that begin as it does (four letters)."""
+    stem = word[0][:4]
+    first = {near for near in relatives.get(word, ()) if near[0].startswith(stem)}
+    second = {far for near in first for far in relatives[near] if far[0].startswith(stem)}
+    return sorted((first | second) - {word})
 
 
 class AffectGraph:
@@ -224,7 +254,55 @@ class AffectGraph:
             own = np.zeros((size, last - first))
             own[np.arange(first, last), np.arange(last - first)] = 1
             rows.append(self._profiles(own, background).T @ targets)
-        return np.concatenate(rows)
+        return self._bridged(self._with_families(np.concatenate(rows)), wheel_words)
+
+    def _bridged(
+        self, nearness: NDArray[np.float64], wheel_words: list[str]
+    ) -> NDArray[np.float64]:
+        """Ways over a third word: *delighted* is near *joy*, so it is near *joyful* as well.
+
+        It carries a label from a wheel that has a near word to the wheels that only have a
+        synonym of that word.
+        """
+        between = np.eye(len(wheel_words))
+        for row, word in enumerate(wheel_words):
+            for pos in PARTS_OF_SPEECH:
+                if self.known(word, pos):
+                    own = nearness[self.word_number[word, pos]]
+                    between[row] = np.maximum(between[row], own)
+        between = np.maximum(between, between.T) * self.parameters.bridge
+        return np.stack([np.maximum(row, (row[:, None] * between).max(axis=0)) for row in nearness])
+
+    def _with_families(self, nearness: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Each word's row mixed with the mean of its family's: *anger* is near what *angry* is."""
+        share, relatives = self.parameters.family, self.relatives()
+        mixed = nearness.copy()
+        for word, number in self.word_number.items():
+            if family := _family(word, relatives):
+                mean = nearness[[self.word_number[other] for other in family]].mean(axis=0)
+                mixed[number] = (1 - share) * nearness[number] + share * mean
+        return mixed
+
+    def relatives(self) -> Mapping[Word, set[Word]]:
+        """Word → words it is derived from or that are derived from it, participles included."""
+        found: defaultdict[Word, set[Word]] = defaultdict(set)
+        pairs = [
+            ((link.lemma, synset.pos), (link.target_lemma, self.source.synset(link.target).pos))
+            for synset in self.synsets
+            for link in synset.links
+            if link.relation in ("derivation", "pertainym") and link.lemma
+        ]
+        pairs += [
+            ((lemma, pos), (verb, "v"))
+            for lemma, pos in self.words
+            if pos == "a" and lemma.endswith(("ed", "ing"))
+            for verb, _ in base_forms(lemma, "v", self.exceptions, self.known)
+        ]
+        for one, other in pairs:
+            if self.known(*one) and self.known(*other):
+                found[one].add(other)
+                found[other].add(one)
+        return found
 
     def _profiles(
         self, starts: NDArray[np.float64], background: NDArray[np.float64]

@@ -18,7 +18,7 @@ from typing import NamedTuple, Protocol
 AFFECT_FILES = ("noun.feeling", "verb.emotion")
 """WordNet's lexicographer files of feelings."""
 
-LEXNAMES = (
+_LEXNAMES = (
     "adj.all adj.pert adv.all noun.Tops noun.act noun.animal noun.artifact noun.attribute "
     "noun.body noun.cognition noun.communication noun.event noun.feeling noun.food noun.group "
     "noun.location noun.motive noun.object noun.person noun.phenomenon noun.plant "
@@ -26,7 +26,7 @@ LEXNAMES = (
     "noun.substance noun.time verb.body verb.change verb.cognition verb.communication "
     "verb.competition verb.consumption verb.contact verb.creation verb.emotion verb.motion "
     "verb.perception verb.possession verb.social verb.stative verb.weather adj.ppl"
-).split()
+)
 """Lexicographer files in the order of their numbers (WordNet's lexnames(5WN))."""
 
 
@@ -71,7 +71,8 @@ def plain(name: str) -> str:
 def lay_out_corpus(wordnet: Path, target: Path) -> Path:
     """A ``corpora/wordnet`` folder as nltk wants it, from WNDB files such as Debian's.
 
-    Debian leaves out ``lexnames``; it is written from :data:`LEXNAMES`. Returns the corpus folder.
+    Debian leaves out ``lexnames``; it is written from the list in this module. Returns the corpus
+    folder.
     """
     corpus = target / "corpora" / "wordnet"
     corpus.mkdir(parents=True)
@@ -79,7 +80,9 @@ def lay_out_corpus(wordnet: Path, target: Path) -> Path:
         for file in sorted(wordnet.glob(pattern)):
             shutil.copyfile(file, corpus / file.name)
     number = {"noun": 1, "verb": 2, "adj": 3, "adv": 4}
-    lines = [f"{i:02d}\t{name}\t{number[name.split('.')[0]]}" for i, name in enumerate(LEXNAMES)]
+    lines = [
+        f"{i:02d}\t{name}\t{number[name.split('.')[0]]}" for i, name in enumerate(_LEXNAMES.split())
+    ]
     (corpus / "lexnames").write_text("\n".join(lines) + "\n", encoding="ascii")
     return corpus
 
@@ -174,15 +177,17 @@ class WndbSource:
         return map(plain, self._reader.all_lemma_names())
 
 
+_WN_RELATIONS = {
+    **{name: name for name in ("hypernym", "hyponym", "similar", "attribute", "also")},
+    **{name: name for name in ("entails", "causes", "derivation", "pertainym", "antonym")},
+    "instance_hypernym": "hypernym",
+    "instance_hyponym": "hyponym",
+}
+"""wn's names of relations → those of this module; others are left out."""
+
+
 class WnSource:
     """A WN-LMF file, loaded by wn into a database of its own."""
-
-    _RELATIONS = {
-        **{name: name for name in ("hypernym", "hyponym", "similar", "attribute", "also")},
-        **{name: name for name in ("entails", "causes", "derivation", "pertainym", "antonym")},
-        "instance_hypernym": "hypernym",
-        "instance_hyponym": "hyponym",
-    }
 
     def __init__(self, file: Path) -> None:
         import wn
@@ -198,28 +203,26 @@ class WnSource:
     def _synset(self, key: str) -> Synset:
         item = self._wordnet.synset(key)
         links = [
-            Link(self._RELATIONS[relation], target.id)
+            Link(_WN_RELATIONS[relation], target.id)
             for relation, targets in item.relations().items()
-            if relation in self._RELATIONS
+            if relation in _WN_RELATIONS
             for target in targets
         ]
         links += [
             Link(
-                self._RELATIONS[relation],
+                _WN_RELATIONS[relation],
                 target.synset().id,
                 plain(sense.word().lemma()),
                 plain(target.word().lemma()),
             )
             for sense in item.senses()
             for relation, targets in sense.relations().items()
-            if relation in self._RELATIONS
+            if relation in _WN_RELATIONS
             for target in targets
         ]
         pos = "a" if item.pos == "s" else item.pos
         lemmas = tuple(dict.fromkeys(plain(lemma) for lemma in item.lemmas()))
-        return Synset(
-            key, pos, item.lexfile() or "", lemmas, item.definition() or "", tuple(links)
-        )
+        return Synset(key, pos, item.lexfile() or "", lemmas, item.definition() or "", tuple(links))
 
     def affect(self) -> frozenset[str]:
         return frozenset(

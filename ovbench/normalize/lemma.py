@@ -15,7 +15,7 @@ The rules are tried in this order, on the cleaned label; the first that finds so
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cache, cached_property
 
 from ovbench.normalize.lexicon.forms import (
     joined_variants,
@@ -27,6 +27,7 @@ from ovbench.normalize.lexicon.phrases import (
     CARRIERS,
     INTENSITY,
     NEGATORS,
+    NOT_DENYING,
     PREPOSITIONS,
     clean,
     conjuncts,
@@ -42,7 +43,13 @@ from ovbench.normalize.lexicon.store import (
 from ovbench.normalize.normalizer import Lemma
 
 ON_WHEEL = "a word of the wheels"
-"""Beginning of ``Lemma.how`` where the label's own word stands on a wheel; ``pos`` is then empty."""
+"""Beginning of ``Lemma.how`` where a label's own word stands on a wheel; ``pos`` is then empty."""
+
+NOT_IN_LEXICON = "?"
+"""``Lemma.pos`` of a label that the lexicon knows nothing of, where stage 2 is to see it."""
+
+MAX_WORDS = 12
+"""A longer text is no label, and nothing is looked for in it."""
 
 Lemmas = tuple[Lemma, ...]
 
@@ -51,13 +58,16 @@ class TableLemmatizer:
     """Base words by the rules of this module and the lexicon's own word list.
 
     A label that is denied and has no antonym gives one lemma of weight 0, so that a trace shows
-    it; a label that is not understood gives none.
+    it; a label that is not understood gives none, or with ``keep_unknown`` one with the part of
+    speech ``?``, for a stage 2 that knows more words than the lexicon.
     """
 
-    def __init__(self, lexicon: Lexicon | None = None) -> None:
+    def __init__(self, lexicon: Lexicon | None = None, *, keep_unknown: bool = False) -> None:
         self.lexicon = lexicon or load_lexicon()
+        self._keep_unknown = keep_unknown
         self._wheel_words = frozenset(self.lexicon.wheel_words)
         self._neutral = neutral_words()
+        self._word = cache(self._find_word)
 
     @property
     def id(self) -> str:
@@ -67,11 +77,14 @@ class TableLemmatizer:
     def lemmatize(self, label: str) -> Lemmas:
         """Base words of a label, heaviest first; empty where nothing is known of it."""
         text = clean(label)
-        if not text:
+        if not text or text.count(" ") >= MAX_WORDS:
             return ()
-        return self._word(text) or self._phrase(text) or self._typo(text)
+        found = self._word(text) or self._phrase(text) or self._typo(text)
+        if not found and self._keep_unknown:
+            return (Lemma(text, NOT_IN_LEXICON, 1.0, "not in the lexicon"),)
+        return found
 
-    def _word(self, text: str) -> Lemmas:
+    def _find_word(self, text: str) -> Lemmas:
         """Readings of a word or a fixed phrase, in whatever form or spelling."""
         if found := self._forms(text):
             return found
@@ -97,14 +110,17 @@ class TableLemmatizer:
 
     def _phrase(self, text: str) -> Lemmas:
         """Joined parts, negation, carriers, and the head of what is left."""
+        text = NOT_DENYING.sub("", text)
         parts = conjuncts(text)
         if len(parts) > 1:
-            found = (_said(self.lemmatize(part), f"{part!r} of a pair") for part in parts)
-            return next((lemmas for lemmas in found if lemmas), ())
+            understood = (self._word(p) or self._phrase(p) or self._typo(p) for p in parts)
+            pairs = zip(parts, understood, strict=True)
+            return next((_said(found, f"{part!r} of a pair") for part, found in pairs if found), ())
         words = text.split(" ")
         for at, word in enumerate(words):
             if word in NEGATORS and len(words) > at + 1:
-                return self._denied(" ".join(_from_content(words[at + 1 :])))
+                rest = " ".join(_from_content(words[at + 1 :]))
+                return self._head(words[:at]) or self._denied(rest)
         if text.startswith("non-") and (denied := self._word(text[4:])):
             return self._opposite(text[4:], denied)
         return self._head(words)
@@ -182,9 +198,7 @@ def _hyphened(word: str) -> list[str]:
 
 def _said(lemmas: Lemmas, how: str) -> Lemmas:
     """The same lemmas with another rule in front of those that led to them."""
-    return tuple(
-        lemma._replace(how=_join(lemma.how, how)) if how else lemma for lemma in lemmas
-    )
+    return tuple(lemma._replace(how=_join(lemma.how, how)) if how else lemma for lemma in lemmas)
 
 
 def _join(first: str, second: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -31,9 +32,11 @@ def open_normalizer(lemmatizer: str = "table", synonyms: str = "lexicon") -> Nor
     from ovbench.normalize.normalizer import Normalizer
     from ovbench.normalize.wheel import ClusterMap
 
-    return Normalizer(open_lemmatizer(lemmatizer), open_synonyms(synonyms), ClusterMap())
+    stage1 = open_lemmatizer(lemmatizer, keep_unknown=synonyms != "lexicon")
+    return Normalizer(stage1, open_synonyms(synonyms), ClusterMap())
 
 
+@cache
 def known_words() -> frozenset[str]:
     """Single lower-case words that name an emotion and have a cluster on at least one ring.
 
@@ -41,6 +44,9 @@ def known_words() -> frozenset[str]:
     (*open*, *present*) are left out, although labels made of them are understood.
     """
     from ovbench.normalize.lexicon.store import load_lexicon, neutral_words
+    from ovbench.normalize.normalizer import UNKNOWN
 
     neutral = {word for word in neutral_words() if " " not in word}
-    return load_lexicon().emotion_words | neutral
+    words = sorted(load_lexicon().emotion_words | neutral)
+    placed = (open_normalizer().map(words).codes != UNKNOWN).any(axis=1).tolist()
+    return frozenset(word for word, has_place in zip(words, placed, strict=True) if has_place)

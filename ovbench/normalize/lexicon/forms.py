@@ -70,10 +70,8 @@ def base_forms(
     ]
     if irregular:
         return found + irregular
-    for base in dict.fromkeys(_detached(form, pos)):
-        if known(base, pos):
-            found.append((base, "inflected form"))
-    return found
+    bases = (base for base in dict.fromkeys(_detached(form, pos)) if known(base, pos))
+    return found + [(base, "inflected form") for base in bases]
 
 
 def _detached(form: str, pos: str) -> Iterator[str]:

@@ -9,35 +9,43 @@ from __future__ import annotations
 import re
 import unicodedata
 
-NEGATORS = frozenset(
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+NEGATORS = _words(
     "not no never without neither nor non cannot can't don't doesn't didn't isn't aren't wasn't "
-    "weren't won't hardly barely scarcely less lacking lack absence absent unable devoid".split()
+    "weren't won't hardly barely scarcely less lacking lack absence absent unable devoid"
 )
 """Words that deny what follows; with *of* or *to* after them where English wants it."""
 
-INTENSITY = frozenset(
+NOT_DENYING = re.compile(r"\bnot (?:only|just|merely|simply) ")
+"""*Not only X*: says X."""
+
+INTENSITY = _words(
     "very slightly extremely highly deeply strongly intensely mildly moderately fairly rather "
     "quite somewhat really truly too so totally completely utterly absolutely incredibly "
     "increasingly particularly especially more most much little bit lot kind sort a an the "
-    "slight mild strong intense deep extreme great high moderate severe".split()
+    "slight mild strong intense deep extreme great high moderate severe"
 )
 """Words that only grade what follows."""
 
-CARRIERS = frozenset(
+CARRIERS = _words(
     "feeling feelings feel feels felt sense senses emotion emotions emotional emotionally mood "
     "moods state states tone tones attitude attitudes expression expressions sentiment sentiments "
     "manner hint touch trace fit wave air look being seems seem seemingly sounds sounding looks "
     "looking appears is was be i am they he she it their his her my himself herself themselves "
-    "someone others person speaker".split()
+    "someone others person speaker"
 )
 """Words that carry a feeling or its bearer without naming it: *a sense of X*, *feeling X*."""
 
-PREPOSITIONS = frozenset(
-    "of to in at on with for from by about over toward towards against under into because".split()
+PREPOSITIONS = _words(
+    "of to in at on with for from by about over toward towards against under into because"
 )
 _CONJUNCTIONS = re.compile(r" (?:and|or|but|yet|and/or|mixed with|as well as) |\s*[/&+;,]\s*")
 _MARKUP = str.maketrans(
-    {**dict.fromkeys("*`~#\"“”„«»<>[]{}()|\\", " "), "_": " ", "’": "'", "‘": "'", "ʼ": "'"}
+    {**dict.fromkeys('*`~#"“”„«»<>[]{}()|\\', " "), "_": " ", "’": "'", "‘": "'", "ʼ": "'"}
     | dict.fromkeys("\u200b\u200c\u200d\u2060\ufeff\u00ad")
     | dict.fromkeys("‐‑‒–—−", "-")
 )

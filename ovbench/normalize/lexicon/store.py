@@ -99,22 +99,30 @@ class Lexicon:
         """The words without their parts of speech, and the wheel words."""
         return frozenset(key[:-2] for key in self.words) | frozenset(self.wheel_words)
 
-    def _near_enough(self, line: str) -> bool:
-        return int(line.split(" ", 2)[1].split(":")[1]) >= self.threshold
-
     @cached_property
     def placed_words(self) -> frozenset[str]:
         """Words whose nearest wheel word reaches the threshold."""
-        return frozenset(key[:-2] for key, line in self.words.items() if self._near_enough(line))
+        return frozenset(
+            key[:-2] for key, line in self.words.items() if best_cosine(line) >= self.threshold
+        )
 
     @cached_property
     def emotion_words(self) -> frozenset[str]:
-        """Single placed words that name an emotion in their first sense."""
+        """Single words that mean an emotion in a common sense and have a place on a wheel.
+
+        The participles among the wheel words (*overwhelmed*) are emotion words as well, although
+        WordNet lists some of them under their verbs only.
+        """
         return frozenset(
             key[:-2]
             for key, line in self.words.items()
-            if line.startswith("e ") and self._near_enough(line)
-        )
+            if line.startswith("e") and best_cosine(line) >= self.threshold
+        ).union(word for word in self.wheel_words if word.endswith("ed") and word.isalpha())
+
+
+def best_cosine(line: str) -> int:
+    """Cosine of a word with its nearest wheel word (thousandths), from its line in the file."""
+    return int(line.split(" ", 2)[1].partition(":")[2])
 
 
 @cache
@@ -122,7 +130,9 @@ def load_lexicon(path: Path = FOLDER / f"{VERSION}.tsv") -> Lexicon:
     """Read a lexicon file; the shipped one by default."""
     data = path.read_bytes()
     header, *parts = re.split(r"^\[(.+)\]\n", data.decode("utf-8"), flags=re.MULTILINE)
-    sections = {name: text.split("\n")[:-1] for name, text in zip(parts[::2], parts[1::2])}
+    sections = {
+        name: text.split("\n")[:-1] for name, text in zip(parts[::2], parts[1::2], strict=True)
+    }
     threshold = re.search(r"threshold=(\d+)", header)
     assert threshold is not None, "the build writes the threshold into the header"
     return Lexicon(
