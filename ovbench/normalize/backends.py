@@ -6,6 +6,7 @@ None of them reaches the network.
 
 from __future__ import annotations
 
+import hashlib
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -227,11 +228,11 @@ class SentenceSynonyms:
             str(path), device="cpu", local_files_only=True, trust_remote_code=False
         )
         self._lexicon: Lexicon = load_lexicon()
-        self._id = f"sentence:{path.name}"
+        self._id = f"sentence:{path.name}@{_folder_hash(path)[:8]}"
 
     @property
     def id(self) -> str:
-        """``sentence:<folder>``."""
+        """``sentence:<folder>@<hash8>``, the hash over the folder's files."""
         return self._id
 
     @cached_property
@@ -256,6 +257,16 @@ class SentenceSynonyms:
             for cosine, wheel_word in found[:NEAREST]
             if cosine >= LEAST_COSINE
         )
+
+
+def _folder_hash(folder: Path) -> str:
+    """SHA-256 over names and contents of a folder's files, hexadecimal."""
+    total = hashlib.sha256()
+    for file in sorted(file for file in folder.rglob("*") if file.is_file()):
+        total.update(str(file.relative_to(folder).as_posix()).encode() + b"\0")
+        with file.open("rb") as opened:
+            total.update(hashlib.file_digest(opened, "sha256").digest())
+    return total.hexdigest()
 
 
 def _sentence_transformers() -> ModuleType:

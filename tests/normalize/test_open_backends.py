@@ -17,7 +17,7 @@ from ovbench.normalize.lexicon.store import load_lexicon
 from ovbench.normalize.normalizer import UNKNOWN, Lemma
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
-from lexicon_source import lay_out_corpus  # noqa: E402
+from lexicon_source import lay_out_corpus
 
 WORDNET = Path("/usr/share/wordnet")
 HEAD = """<?xml version="1.0" encoding="UTF-8"?>
@@ -131,7 +131,7 @@ def test_embeddings_give_the_nearest_words(tmp_path: Path, monkeypatch: pytest.M
     module.SentenceTransformer = FakeModel  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "sentence_transformers", module)
     model = tmp_path / "model"
-    with pytest.raises(InputError, match="modules.json"):
+    with pytest.raises(InputError, match=r"modules\.json"):
         open_normalizer(synonyms=f"sentence:{model}")
     model.mkdir()
     (model / "modules.json").write_text("[]", encoding="utf-8")
