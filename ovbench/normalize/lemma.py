@@ -48,7 +48,7 @@ ON_WHEEL = "a word of the wheels"
 NOT_IN_LEXICON = "?"
 """``Lemma.pos`` of a label that the lexicon knows nothing of, where stage 2 is to see it."""
 
-MAX_WORDS = 12
+MAX_WORDS, MAX_LETTERS = 12, 100
 """A longer text is no label, and nothing is looked for in it."""
 
 Lemmas = tuple[Lemma, ...]
@@ -76,8 +76,9 @@ class TableLemmatizer:
 
     def lemmatize(self, label: str) -> Lemmas:
         """Base words of a label, heaviest first; empty where nothing is known of it."""
-        text = clean(label)
-        if not text or text.count(" ") >= MAX_WORDS:
+        # Markup is dropped only by clean(), so a label gets some room before it.
+        text = clean(label) if len(label) <= 4 * MAX_LETTERS else ""
+        if not text or len(text) > MAX_LETTERS or text.count(" ") >= MAX_WORDS:
             return ()
         found = self._word(text) or self._phrase(text) or self._typo(text)
         if not found and self._keep_unknown:

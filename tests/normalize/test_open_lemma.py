@@ -205,3 +205,10 @@ def test_variants() -> None:
 
 def test_the_id_names_the_data() -> None:
     assert re.fullmatch(r"table:open-1@[0-9a-f]{8}", LEMMATIZER.id)
+
+
+def test_a_text_that_is_too_long_to_be_a_label_is_not_searched() -> None:
+    """A million letters must cost what a word costs (looking for slips in them is quadratic)."""
+    assert LEMMATIZER.lemmatize("x" * 1_000_000) == ()
+    assert LEMMATIZER.lemmatize("happy" + "!" * 50)[0].word == "happy"
+    assert LEMMATIZER.lemmatize(" ".join(["happy"] * 100_000)) == ()
