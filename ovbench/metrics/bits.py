@@ -125,11 +125,13 @@ def cluster_sums(bits: NDArray[np.uint64], weight: NDArray[np.int64]) -> list[in
     """
     has = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1, bitorder="little")
     sums: list[int] = []
-    for word in bits.T:
+    for number, word in enumerate(bits.T, 1):
         every = np.ascontiguousarray(word).astype("<u8").view(np.uint8).reshape(-1, 8)
-        for byte in every.T:
+        used = int(word.max(initial=0)).bit_length()
+        for byte in every.T[: -(-used // 8)]:
             by_value = np.bincount(byte, weights=weight, minlength=256)
             sums += [int(total) for total in by_value @ has]
+        sums += [0] * (number * WORD - len(sums))
     return sums
 
 

@@ -26,6 +26,7 @@ means: nothing was asked there.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
@@ -92,9 +93,41 @@ def _finish(
     return averaged(by_ring, rings, headline, omit_undefined=zero == "omit")
 
 
+@dataclass(frozen=True)
+class GoldMarginals:
+    """What a ring's gold gives to the score of answers that do not depend on the item.
+
+    ``counted`` is the number of items with a gold cluster, ``has`` per cluster the items whose gold
+    has it, ``share`` the sum of 1/|G| over them (in units of 1/SCALE).
+    """
+
+    counted: int
+    has: list[int]
+    share: list[int]
+
+
+def gold_marginals(
+    gold_bits: Sequence[NDArray[np.uint64]], gold_weight: NDArray[np.int64]
+) -> list[GoldMarginals]:
+    """Marginals per ring, of bits (lists, words) and the items of each list, shape (lists,)."""
+    found = []
+    for gold in gold_bits:
+        size = popcount(gold)
+        found.append(
+            GoldMarginals(
+                int(gold_weight[size > 0].sum()),
+                cluster_sums(gold, gold_weight),
+                cluster_sums(gold, gold_weight * scaled_ratio(_ONE, size)),
+            )
+        )
+    return found
+
+
+_ONE = np.ones(1, dtype=np.int64)
+
+
 def expected_sums(
-    gold_bits: Sequence[NDArray[np.uint64]],
-    gold_weight: NDArray[np.int64],
+    gold: Sequence[GoldMarginals],
     pred_bits: Sequence[NDArray[np.uint64]],
     pred_weight: NDArray[np.int64],
 ) -> NDArray[np.float64]:
@@ -105,34 +138,36 @@ def expected_sums(
     .. math:: E\Big[\sum_i \frac{|G_i \cap P|}{|P|}\Big]
         = \frac1m \sum_c \#\{i: c \in G_i\} \cdot \sum_{j: c \in P_j} \frac1{|P_j|}
 
-    for m answers, and likewise for recall: no pair need be looked at.
+    for m answers, and likewise for recall: no pair need be looked at. With one answer that is what
+    the constant answer scores.
 
     Parameters
     ----------
-    gold_bits, pred_bits:
+    gold:
+        Marginals per ring.
+    pred_bits:
         Per ring, shape (lists, words), from :func:`ovbench.metrics.bits.ring_bits`.
-    gold_weight, pred_weight:
-        Shape (lists,): items with each gold list; how often each answer was given (missing ones,
-        as an empty list, included).
+    pred_weight:
+        Shape (lists,): how often each answer was given (missing ones, as an empty list, included).
 
     Returns
     -------
     Shape (3 * rings,), for the ``finish`` of :func:`metric` on the same rings.
+
+    Raises
+    ------
+    InputError
+        If there are no answers.
     """
     answers = int(pred_weight.sum())
     if answers == 0:
         raise InputError("no answers to deal", expected="at least one")
-    sums = []
-    for gold, pred in zip(gold_bits, pred_bits, strict=True):
-        one = np.ones(1, dtype=np.int64)
-        gold_size, pred_size = popcount(gold), popcount(pred)
-        in_gold = cluster_sums(gold, gold_weight)
-        in_pred = cluster_sums(pred, pred_weight)
-        of_gold = cluster_sums(gold, gold_weight * scaled_ratio(one, gold_size))
-        of_pred = cluster_sums(pred, pred_weight * scaled_ratio(one, pred_size))
+    sums: list[float] = []
+    for ring, pred in zip(gold, pred_bits, strict=True):
+        has = cluster_sums(pred, pred_weight)
+        share = cluster_sums(pred, pred_weight * scaled_ratio(_ONE, popcount(pred)))
         # Python's integers: the products can pass 2**63, and the quotient is rounded once.
-        precision = sum(g * p for g, p in zip(in_gold, of_pred, strict=True))
-        recall = sum(g * p for g, p in zip(of_gold, in_pred, strict=True))
-        counted = int(gold_weight[gold_size > 0].sum())
-        sums += [counted, precision / answers, recall / answers]
+        precision = sum(g * p for g, p in zip(ring.has, share, strict=True))
+        recall = sum(g * p for g, p in zip(ring.share, has, strict=True))
+        sums += [ring.counted, precision / answers, recall / answers]
     return np.array(sums, dtype=np.float64)

@@ -40,9 +40,15 @@ def wheel_floors(
     """
     metric = ring_metric(scorer.protocol)
     words = _words_by_frequency(gold, gold_weight)
+    marginals = None
+    if isinstance(scorer.protocol, EmotionWheelProtocol):
+        marginals = emotion_wheel.gold_marginals(gold.bits, gold_weight)
 
     def constant(labels: Sequence[str]) -> dict[str, float]:
         answer = scorer.place(single_list(labels))
+        if marginals is not None:
+            once = np.ones(1, dtype=np.int64)
+            return metric.scores(emotion_wheel.expected_sums(marginals, answer.bits, once))
         rows = np.arange(len(gold_weight), dtype=np.int64)
         first = np.zeros_like(rows)
         counts, in_candidates = scorer.count(gold, answer, rows, first, candidates)
@@ -60,7 +66,13 @@ def wheel_floors(
     whose = "the gold's own lists" if predicted is None else "the system's own answers"
     note = f"{whose}, dealt to the items at random: the expected score"
     dealt, dealt_weight = (gold, gold_weight) if predicted is None else (predicted, pred_weight)
-    sums = _shuffled(scorer, gold, gold_weight, dealt, dealt_weight, candidates)
+    silent = int(gold_weight.sum() - dealt_weight.sum())
+    bits = [np.concatenate([b, np.zeros_like(b[:1])]) for b in dealt.bits]
+    weight = np.append(dealt_weight, silent)
+    if marginals is not None:
+        sums = emotion_wheel.expected_sums(marginals, bits, weight)
+    else:
+        sums = _shuffled(scorer, gold, gold_weight, bits, weight, candidates)
     found["label_shuffled"] = Floor(description=note), metric.scores(sums)
     return found
 
@@ -91,16 +103,11 @@ def _shuffled(
     scorer: WheelScorer,
     gold: Placed,
     gold_weight: NDArray[np.int64],
-    dealt: Placed,
-    dealt_weight: NDArray[np.int64],
+    bits: list[NDArray[np.uint64]],
+    weight: NDArray[np.int64],
     candidates: NDArray[np.int32] | None,
 ) -> NDArray[np.float64]:
-    """Expected sums where the answers are dealt at random; answers not given are empty ones."""
-    silent = int(gold_weight.sum() - dealt_weight.sum())
-    bits = [np.concatenate([b, np.zeros_like(b[:1])]) for b in dealt.bits]
-    weight = np.append(dealt_weight, silent)
-    if isinstance(scorer.protocol, EmotionWheelProtocol):
-        return emotion_wheel.expected_sums(gold.bits, gold_weight, bits, weight)
+    """Expected sums of a hit rate where the answers are dealt at random."""
     metric = ring_metric(scorer.protocol)
     sums = floors.expected_shuffled(gold.bits, gold_weight, bits, weight, metric)
     masks = _candidate_masks(scorer, candidates)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 
+from ovbench.io.labels import parse_cells
 from ovbench.metrics.bits import SetCounts
 from ovbench.results import Labels
 from ovbench.scoring.cluster_sets import (
@@ -21,15 +24,19 @@ from ovbench.scoring.cluster_sets import (
 from ovbench.scoring.evaluation import Evaluation, distinct_pairs, item_status
 from ovbench.scoring.floors import wheel_floors
 from ovbench.scoring.options import Options
-from ovbench.scoring.prepare import Prepared, label_lists, parsers
+from ovbench.scoring.prepare import Prepared, parsers
 
 
 def evaluate_wheels(prepared: Prepared, protocol: WheelProtocol, options: Options) -> Evaluation:
     """Score label lists on the wheels of a protocol."""
     scorer = WheelScorer.load(protocol, options)
     parser, gold_parser = parsers(protocol.parser, options)
-    gold_lists, pred_lists = label_lists(prepared, parser, gold_parser)
-    gold, predicted = scorer.place(gold_lists), scorer.place(pred_lists)
+    # Polars and NumPy let go of the interpreter, so the two sides are worked on side by side.
+    with ThreadPoolExecutor(2) as pool:
+        cells = (prepared.gold.cells, prepared.predictions.cells)
+        sides = pool.map(lambda c, p: scorer.place(parse_cells(c, p)), cells, (gold_parser, parser))
+    gold, predicted = sides
+    gold_lists, pred_lists = gold.lists, predicted.lists
     g, p, weight, row_of_item = distinct_pairs(prepared.gold_cell, prepared.pred_cell)
     candidates = gold_candidates(scorer, prepared.gold)
     counts, in_candidates = scorer.count(gold, predicted, g, p, candidates)

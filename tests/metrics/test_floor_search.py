@@ -174,7 +174,9 @@ def test_sums_by_cluster_are_the_sums_by_pair(world: World) -> None:
     by_pair = floors.expected_shuffled(
         gold_bits, weight, pred_bits, weight[::-1], wheel_metric(world)
     )
-    by_cluster = emotion_wheel.expected_sums(gold_bits, weight, pred_bits, weight[::-1])
+    by_cluster = emotion_wheel.expected_sums(
+        emotion_wheel.gold_marginals(gold_bits, weight), pred_bits, weight[::-1]
+    )
     assert by_cluster == pytest.approx(by_pair, rel=1e-12)
 
 
@@ -197,7 +199,7 @@ def test_no_answers_to_shuffle() -> None:
     with pytest.raises(InputError, match="no answers"):
         floors.expected_shuffled(bits, ones(1), bits, nothing, wheel_metric(world))
     with pytest.raises(InputError, match="no answers"):
-        emotion_wheel.expected_sums(bits, ones(1), bits, nothing)
+        emotion_wheel.expected_sums(emotion_wheel.gold_marginals(bits, ones(1)), bits, nothing)
 
 
 # -- closed sets
