@@ -49,21 +49,16 @@ def plan(error: float, items: int, difference: float | None, *, level: float, po
     difference:
         A difference to plan for, 0..1; its items are found by scaling the error with 1/√n.
     """
-    if not difference:
-        return Plan(
-            items=items,
-            standard_error=error,
-            level=level,
-            power=power,
-            detectable=detectable_difference(error, alpha=level, power=power),
-        )
-    return Plan(
+    found = Plan(
         items=items,
         standard_error=error,
         level=level,
         power=power,
         detectable=detectable_difference(error, alpha=level, power=power),
-        difference=difference,
-        items_needed=items_needed(difference, error, items, alpha=level, power=power),
-        achieved_power=achieved_power(difference, error, alpha=level),
     )
+    if difference is None:
+        return found
+    needed = items_needed(difference, error, items, alpha=level, power=power)
+    achieved = achieved_power(difference, error, alpha=level)
+    planned = {"difference": difference, "items_needed": needed, "achieved_power": achieved}
+    return found.model_copy(update=planned)

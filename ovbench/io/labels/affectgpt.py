@@ -17,7 +17,7 @@ import re
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ovbench.io.labels.base import EMPTY, UNPARSABLE, Parsed, PlainForm, Status, is_missing
+from ovbench.io.labels.base import EMPTY, UNPARSABLE, Named, Parsed, PlainForm, Status, is_missing
 from ovbench.io.records import JsonObject
 
 _SEPARATORS = re.compile("['\",]")
@@ -25,16 +25,11 @@ _QUOTES = re.compile("['\"]")
 
 
 @dataclass(frozen=True)
-class AffectGPTParser:
+class AffectGPTParser(Named):
     """The authors' parser, every quirk of it."""
 
     name: ClassVar[str] = "affectgpt"
     version: ClassVar[int] = 1
-
-    @property
-    def id(self) -> str:
-        """Name and version, as signatures show them."""
-        return f"{self.name}-{self.version}"
 
     @property
     def plain(self) -> PlainForm:

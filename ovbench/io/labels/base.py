@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from enum import IntEnum
-from typing import NamedTuple, Protocol
+from typing import ClassVar, NamedTuple, Protocol
 
 
 class Status(IntEnum):
@@ -110,3 +110,15 @@ class LabelParser(Protocol):
 def is_missing(cell: object) -> bool:
     """Whether a cell is None or NaN."""
     return cell is None or (isinstance(cell, float) and math.isnan(cell))
+
+
+class Named:
+    """Name and version of a parser, and the id that they make."""
+
+    name: ClassVar[str]
+    version: ClassVar[int]
+
+    @property
+    def id(self) -> str:
+        """Name and version, as signatures show them."""
+        return f"{self.name}-{self.version}"

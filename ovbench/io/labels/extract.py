@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ovbench.io.labels.base import UNPARSABLE, Parsed, PlainForm, Status, words
+from ovbench.io.labels.base import UNPARSABLE, Named, Parsed, PlainForm, Status, words
 from ovbench.io.labels.open import OpenParser
 from ovbench.io.labels.open_text import fold, without_markup
 
@@ -32,17 +32,12 @@ _MAX_PHRASE = 4
 
 
 @dataclass(frozen=True)
-class ExtractParser:
+class ExtractParser(Named):
     """The open parser with a look into sentences. ``known_words``: lower-case words or phrases."""
 
     known_words: frozenset[str]
     name: ClassVar[str] = "open+extract"
     version: ClassVar[int] = 1
-
-    @property
-    def id(self) -> str:
-        """Name and version, as signatures show them."""
-        return f"{self.name}-{self.version}"
 
     @property
     def plain(self) -> PlainForm:

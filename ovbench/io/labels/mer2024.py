@@ -14,23 +14,18 @@ import re
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ovbench.io.labels.base import EMPTY, UNPARSABLE, Parsed, Status, is_missing
+from ovbench.io.labels.base import EMPTY, UNPARSABLE, Named, Parsed, Status, is_missing
 
 _QUOTES = re.compile("['\"]")
 _BRACKETS = re.compile(r"[\[\]]")
 
 
 @dataclass(frozen=True)
-class Mer2024Parser:
+class Mer2024Parser(Named):
     """The authors' parser, every quirk of it."""
 
     name: ClassVar[str] = "mer2024"
     version: ClassVar[int] = 1
-
-    @property
-    def id(self) -> str:
-        """Name and version, as signatures show them."""
-        return f"{self.name}-{self.version}"
 
     @property
     def plain(self) -> None:

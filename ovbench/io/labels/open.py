@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import ClassVar
 
-from ovbench.io.labels.base import EMPTY, UNPARSABLE, Parsed, PlainForm, Status, is_missing
+from ovbench.io.labels.base import EMPTY, UNPARSABLE, Named, Parsed, PlainForm, Status, is_missing
 from ovbench.io.labels.open_text import fold, without_markup
 from ovbench.io.labels.sentence import is_sentence
 from ovbench.io.records import JsonObject
@@ -69,16 +69,11 @@ _NONE = frozenset(
 
 
 @dataclass(frozen=True)
-class OpenParser:
+class OpenParser(Named):
     """Our own default parser."""
 
     name: ClassVar[str] = "open"
     version: ClassVar[int] = 1
-
-    @property
-    def id(self) -> str:
-        """Name and version, as signatures show them."""
-        return f"{self.name}-{self.version}"
 
     @property
     def plain(self) -> PlainForm:
