@@ -135,7 +135,7 @@ def error_of_result(path: str) -> tuple[float, int]:
     except ValidationError as error:
         first = error.errors()[0]
         raise InputError(
-            f"{'.'.join(map(str, first['loc']))}: {first['msg']}",
+            ": ".join(filter(None, (".".join(map(str, first["loc"])), first["msg"]))),
             where=path,
             expected="a file written by ovbench score --json",
         ) from None
