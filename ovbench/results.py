@@ -159,6 +159,7 @@ class Group(_Frozen):
 
     items: int
     scores: Scores
+    by_wheel: ByWheel = Field(default_factory=dict)
     intervals: dict[str, Interval]
     warning: str | None = None
 

@@ -209,6 +209,7 @@ def _groups(evaluation: Evaluation, options: Options, protocol: Protocol) -> dic
     for name in sorted(set(column.tolist())):
         members = column == name
         flat = evaluation.subset(members).scores()
+        overall, by_wheel = split_scores(flat)
         items = int(members.sum())
         few = items < FEW_ITEMS
         draws = None
@@ -216,7 +217,8 @@ def _groups(evaluation: Evaluation, options: Options, protocol: Protocol) -> dic
             draws = run_bootstrap(evaluation, options, units, members)
         groups[name] = Group(
             items=items,
-            scores=split_scores(flat)[0],
+            scores=overall,
+            by_wheel=by_wheel,
             intervals=split_intervals(draws, flat)[0],
             warning=f"fewer than {FEW_ITEMS} items: no interval" if few else None,
         )

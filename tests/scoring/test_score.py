@@ -186,6 +186,7 @@ def test_groups_and_clusters(tmp_path: Path) -> None:
         {k: v for i, (k, v) in enumerate(gold.items()) if i % 2 == 0},
     )
     assert result.groups["A"].scores == alone.scores
+    assert result.groups["A"].by_wheel == alone.by_wheel
     assert result.groups["A"].warning is None
     assert result.interval_method is not None
     assert (result.interval_method.unit, result.interval_method.units) == ("dialogue", 2)
