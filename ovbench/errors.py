@@ -6,7 +6,8 @@
     ├── InputError          exit code 2: a file, option or value that cannot be used
     │   ├── UnknownNameError    a name nobody registered, with the nearest ones
     │   └── MissingExtraError   a feature whose optional dependencies are not installed
-    └── ValidationError     exit code 3: a file was read and found to break its contract
+    ├── ValidationError     exit code 3: a file was read and found to break its contract
+    └── InterruptedRunError exit code 130: Ctrl-C; everything done so far is kept
 
 A message says where (file, line, id), what was found, what was expected and how to mend it.
 The command line prints the message alone, never a traceback.
@@ -90,3 +91,9 @@ class ValidationError(OvbenchError):
     """A file that was read whole and found to break its contract."""
 
     exit_code = 3
+
+
+class InterruptedRunError(OvbenchError):
+    """Work that was stopped from outside; the message says how to go on."""
+
+    exit_code = 130

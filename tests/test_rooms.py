@@ -13,10 +13,13 @@ ROOT = Path(ovbench.__file__).parent
 FLOORS = [
     {"cli"},
     {"report"},
-    {"scoring"},
-    {"results"},
-    {"protocols", "normalize"},
-    {"metrics", "io"},
+    {"runs"},
+    {"training"},
+    {"scoring", "systems"},
+    {"results", "context"},
+    {"tasks"},
+    {"testbed", "protocols", "normalize"},
+    {"metrics", "io", "lora_las"},
     {"errors", "progress", ""},
 ]
 FLOOR_OF = {room: height for height, rooms in enumerate(reversed(FLOORS)) for room in rooms}

@@ -1,0 +1,151 @@
+"""A task: one view of one split of a data set, its gold, and the protocols that score it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Literal, get_args
+
+from ovbench.errors import InputError, UnknownNameError
+from ovbench.tasks.item import Gold, Item
+
+Split = Literal["train", "dev", "test"]
+Answers = Literal["labels", "class", "sentiment"]
+
+_FIELD: dict[Answers, str] = {"labels": "labels", "class": "category", "sentiment": "valence"}
+"""The field of :class:`Gold` that a view scores against."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One split of a data set, as one view of it is scored.
+
+    Attributes
+    ----------
+    id, title:
+        Name of the view, and one line for lists.
+    split:
+        ``train``, ``dev`` or ``test``; a task never mixes them.
+    items:
+        What a system sees, in a fixed order.
+    gold:
+        By item id, for these items and no others.
+    answers:
+        What is scored: emotion words against annotators' words (``labels``) or against a class
+        (``class``), or their polarity against a sentiment value (``sentiment``).
+    protocols:
+        Ids of the protocols that score it; the first is the headline.
+    notes:
+        What a reader of its scores must know.
+
+    Raises
+    ------
+    InputError
+        If an id comes twice, or an item has no gold of the kind that ``answers`` needs.
+    """
+
+    id: str
+    title: str
+    split: Split
+    items: tuple[Item, ...]
+    gold: Mapping[str, Gold]
+    answers: Answers
+    protocols: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        ids = [item.id for item in self.items]
+        where = f"task {self.id}, {self.split}"
+        if not ids:
+            raise InputError("there are no items", where=where)
+        if len(set(ids)) < len(ids):
+            twice = next(name for name in ids if ids.count(name) > 1)
+            raise InputError(f"the id {twice!r} comes twice", where=where)
+        if set(ids) != set(self.gold):
+            odd = sorted(set(ids) ^ set(self.gold))[0]
+            raise InputError(f"items and gold differ, first at id {odd!r}", where=where)
+        for name in ids:
+            if getattr(self.gold[name], _FIELD[self.answers]) in ((), None):
+                raise InputError(f"item {name!r} has no gold {_FIELD[self.answers]}", where=where)
+
+    def gold_source(self) -> dict[str, object]:
+        """The gold by id, as :func:`ovbench.scoring.score_files` takes it for ``protocols``.
+
+        Lists of words (``labels``), the class's name (``class``; for ``hit-open-1`` as for
+        ``closed-set``) or the value (``sentiment``).
+        """
+        return {item.id: getattr(self.gold[item.id], _FIELD[self.answers]) for item in self.items}
+
+    def answer(self, labels: Sequence[str]) -> tuple[str, ...]:
+        """What a prediction's emotion words become in this view, ready to be scored.
+
+        The words themselves, or their polarity (:mod:`ovbench.tasks.polarity`) as the only entry;
+        nothing stays nothing.
+        """
+        if self.answers != "sentiment":
+            return tuple(labels)
+        from ovbench.tasks.polarity import polarity_of
+
+        found = polarity_of(labels)
+        return () if found is None else (found,)
+
+    def digest(self) -> str:
+        """SHA-256 over id, split, every item's fields and its gold, in order; hexadecimal."""
+        rows = [[asdict(item), asdict(self.gold[item.id])] for item in self.items]
+        text = json.dumps([self.id, self.split, rows], ensure_ascii=True, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def limited(self, n: float | None) -> Task:
+        """The first ``n`` items; a number below 1 is a share of them, rounded up; None: all.
+
+        Raises
+        ------
+        InputError
+            If ``n`` is not above 0, or is neither whole nor below 1.
+        """
+        if n is None:
+            return self
+        if not (math.isfinite(n) and n > 0 and (n < 1 or n == int(n))):
+            raise InputError(
+                f"a limit of {n}", expected="a whole number of items, or a share below 1"
+            )
+        count = math.ceil(len(self.items) * n) if n < 1 else int(n)
+        if count >= len(self.items):
+            return self
+        items = self.items[:count]
+        note = f"limited to {count} of {len(self.items)} items: not comparable with the whole"
+        gold = {item.id: self.gold[item.id] for item in items}
+        return replace(self, items=items, gold=gold, notes=(*self.notes, note))
+
+
+def trainable(task: Task) -> Task:
+    """The same task, if a system may learn from it.
+
+    Raises
+    ------
+    InputError
+        If it is a test split, which nothing may be trained or chosen on.
+    """
+    if task.split == "test":
+        raise InputError(
+            f"task {task.id!r} is the test split, and training on it would void every score",
+            expected="the train split; choose checkpoints and settings on dev",
+        )
+    return task
+
+
+def check_split(split: str) -> Split:
+    """``split`` as one of the three.
+
+    Raises
+    ------
+    UnknownNameError
+        If it is none of them.
+    """
+    for known in get_args(Split):
+        if split == known:
+            return known  # type: ignore[no-any-return]
+    raise UnknownNameError("split", split, get_args(Split))
