@@ -1,0 +1,52 @@
+"""What a system is, and what it answers. Nothing here needs PyTorch."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol
+
+if TYPE_CHECKING:
+    from ovbench.tasks import Item
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a system said of an item.
+
+    Attributes
+    ----------
+    id:
+        The item's.
+    text:
+        As generated, without control tokens.
+    status:
+        ``truncated``: cut off at the largest number of tokens. ``error``: the prompt is longer than
+        the model can take, and ``text`` is empty. ``empty``: nothing but white space.
+    tokens:
+        Generated, the end-of-sequence token included; a constant system's labels.
+    """
+
+    id: str
+    text: str
+    status: Literal["ok", "empty", "truncated", "error"]
+    tokens: int
+
+
+class System(Protocol):
+    """Anything that turns items into answers."""
+
+    @property
+    def name(self) -> str:
+        """The recipe's name."""
+        ...
+
+    def predict(self, items: Sequence[Item], batch_size: int) -> Iterator[Answer]:
+        """One answer per item, in their order."""
+        ...
+
+
+def item_seed(seed: int, name: str) -> int:
+    """A seed below 2⁶³ for one item, from the run's seed and the item's id."""
+    return int.from_bytes(hashlib.sha256(f"{seed} {name}".encode()).digest()[:8], "big") >> 1

@@ -1,0 +1,211 @@
+"""Bases in memory, and fresh adapters on them. Weights come from safetensors files alone, and code
+that comes with a model is never run.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from safetensors import SafetensorError, safe_open
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    GenerationConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    PreTrainedTokenizerFast,
+)
+from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+
+from ovbench.errors import InputError
+from ovbench.systems.backbones import TINY, check_folder, locate, read_config, read_json, weights_sha256
+from ovbench.systems.devices import memory_of, resolve_device, resolve_dtype
+from ovbench.systems.methods import attach
+from ovbench.systems.recipe import CausalLmRecipe
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+
+_GENERIC = ("PreTrainedTokenizerFast", "TokenizersBackend")
+"""Names that say nothing but "as in tokenizer.json"."""
+
+
+@dataclass(frozen=True)
+class Base:
+    """A base model in memory.
+
+    Attributes
+    ----------
+    model, tokenizer:
+        The model (in evaluation mode) and its tokenizer, which has a padding token.
+    name:
+        ``tinyov``, its name on the hub, or its folder: as it was asked for.
+    folder:
+        Where its files are.
+    sha256:
+        Of its weights (:func:`ovbench.systems.backbones.weights_sha256`).
+    device, dtype:
+        Where it is, and of its weights.
+    """
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    name: str
+    folder: Path
+    sha256: str
+    device: torch.device
+    dtype: torch.dtype
+
+    def describe(self) -> str:
+        """One line: name, size, dtype, device, hash."""
+        parameters = sum(p.numel() for p in self.model.parameters())
+        return (
+            f"{self.name}: {parameters:,} parameters, {str(self.dtype).removeprefix('torch.')} on "
+            f"{self.device}, weights {self.sha256[:12]}"
+        )
+
+
+def load_base(name: str | Path = TINY, *, dtype: str = "auto", device: str = "auto") -> Base:
+    """A base model from this machine.
+
+    Parameters
+    ----------
+    name:
+        ``tinyov``, a folder, or a name on the model hub that has been downloaded before.
+    dtype:
+        Of its weights: ``float32``, ``bfloat16``, ``float16``; ``auto``: bfloat16 on CUDA, else
+        float32.
+    device:
+        As PyTorch names it; ``auto``: CUDA, else MPS, else the CPU.
+
+    Raises
+    ------
+    InputError
+        If the weights are not here, are damaged, are of no architecture that transformers knows, or
+        do not fit into memory; or there is no such device or dtype.
+    """
+    folder = locate(str(name))
+    where = resolve_device(device)
+    kind = resolve_dtype(dtype, where)
+    _check_architecture(folder)
+    _check_memory(folder, where, kind)
+    try:
+        model = AutoModelForCausalLM.from_pretrained(
+            folder,
+            dtype=kind,
+            use_safetensors=True,
+            local_files_only=True,
+            trust_remote_code=False,
+        )
+        tokenizer = load_tokenizer(folder)
+    except (OSError, ValueError, RuntimeError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise InputError(f"the model cannot be loaded: {reason}", where=str(folder)) from None
+    _prepare(model, tokenizer, folder)
+    torch.nn.Module.to(model, where)
+    torch.nn.Module.eval(model)
+    return Base(
+        model=model,
+        tokenizer=tokenizer,
+        name=str(name),
+        folder=folder,
+        sha256=weights_sha256(folder),
+        device=where,
+        dtype=kind,
+    )
+
+
+def build(
+    recipe: CausalLmRecipe,
+    scale: str,
+    base: Base,
+    seed: int = 0,
+    *,
+    label_dim: int | None = None,
+    context_schema: str | None = None,
+) -> PeftModel:
+    """A fresh adapter of ``recipe`` on ``base``, ready to be trained.
+
+    The base's weights become part of it, and PiSSA and OLoRA change them: load the base anew for
+    another adapter. ``label_dim`` and ``context_schema`` are those of the context builder, for
+    LoRA-LAS. Raises as :func:`ovbench.systems.methods.attach`.
+    """
+    recipe.scale(scale)
+    return attach(
+        base.model, recipe.method, seed=seed, label_dim=label_dim, context_schema=context_schema
+    )
+
+
+def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    """The tokenizer in a model's folder, with the rules of its own ``tokenizer.json``.
+
+    Where the tokenizer names no class of its own, transformers 5 takes the model type's class, which
+    puts that family's rules for splitting text in place of the file's. So such a one is loaded as
+    what it is.
+    """
+    path = folder / "tokenizer_config.json"
+    named = read_json(path).get("tokenizer_class") if path.exists() else None
+    own_rules = named in _GENERIC and (folder / "tokenizer.json").exists()
+    loader = PreTrainedTokenizerFast if own_rules else AutoTokenizer
+    found: PreTrainedTokenizerBase = loader.from_pretrained(
+        folder, local_files_only=True, trust_remote_code=False
+    )
+    return found
+
+
+def _prepare(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
+    """A padding token, and no decoding settings but the tokens that end an answer.
+
+    Published configurations carry sampling and repetition penalties of their own, which
+    transformers would mix into ours.
+    """
+    if not isinstance(tokenizer.eos_token_id, int):
+        raise InputError("the tokenizer has no end-of-sequence token", where=str(folder))
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    shipped = getattr(model.generation_config, "eos_token_id", None)
+    ends = shipped if isinstance(shipped, Sequence) else [shipped]
+    model.generation_config = GenerationConfig(  # type: ignore[no-untyped-call]
+        eos_token_id=sorted({tokenizer.eos_token_id, *(e for e in ends if e is not None)}),
+        pad_token_id=tokenizer.pad_token_id,
+    )
+
+
+def _check_architecture(folder: Path) -> None:
+    kind = read_config(folder).get("model_type")
+    if kind not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
+        raise InputError(
+            f"the model type {kind!r} is no causal language model of transformers",
+            where=str(folder / "config.json"),
+            expected="one that needs no code of its own: ovbench never runs a model's code",
+        )
+
+
+def _check_memory(folder: Path, device: torch.device, dtype: torch.dtype) -> None:
+    """Count the weights from the files' headers, which also shows files that are cut off."""
+    numbers = 0
+    for path in check_folder(folder):
+        try:
+            with safe_open(path, framework="pt") as file:
+                numbers += sum(math.prod(file.get_slice(k).get_shape()) for k in file.keys())  # noqa: SIM118
+        except (SafetensorError, OSError) as error:
+            raise InputError(
+                f"the weight file is damaged or cut off ({error})",
+                where=str(path),
+                mend="download or copy it again",
+            ) from None
+    needed, there = numbers * dtype.itemsize, memory_of(device)
+    if there is not None and needed > there:
+        name = str(dtype).removeprefix("torch.")
+        raise InputError(
+            f"the weights take {needed / 1e9:.1f} GB in {name}; {device} has {there / 1e9:.1f} GB",
+            where=str(folder),
+            mend="use --dtype bfloat16"
+            if dtype.itemsize > 2
+            else "take a smaller --base, or another --device",
+        )

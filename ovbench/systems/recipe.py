@@ -1,0 +1,169 @@
+"""What a recipe is: a frozen record of everything that makes a system, read from one TOML file."""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BeforeValidator, Field, TypeAdapter, ValidationInfo, model_validator
+from pydantic import ValidationError as PydanticError
+
+from ovbench.context.settings import ContextSettings
+from ovbench.errors import InputError, UnknownNameError
+from ovbench.systems.prompting import Prompt, read_prompt
+from ovbench.systems.recipe_errors import explain
+from ovbench.systems.settings import Count, Decoding, Frozen, Method, Published, TrainingSettings
+
+ScaleName = Literal["tiny", "paper"]
+
+
+def _prompt(value: object, info: ValidationInfo) -> object:
+    """A prompt file's name, relative to the recipe's folder, becomes its text and hash."""
+    if isinstance(value, str) and info.context:
+        return read_prompt(Path(info.context["folder"]) / value, name=value)
+    return value
+
+
+class Scale(Frozen):
+    """What a recipe is at one scale."""
+
+    backbone: str
+    """``tinyov`` (ships with the package), a name on the model hub, or a folder."""
+    prompt: Annotated[Prompt, BeforeValidator(_prompt)]
+    """In the TOML file: the prompt file's name, relative to the recipe's folder."""
+    training: TrainingSettings
+    context: ContextSettings | None = None
+    """In place of the recipe's own context, where this scale has another."""
+    decoding: Decoding | None = None
+    """In place of the recipe's own decoding, where this scale has another."""
+
+
+class _Recipe(Frozen):
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.+-]*$")]
+    """What ``--model`` knows it by: lower-case letters, digits, ``-``, ``+``, ``.``."""
+    title: str
+    """One line for lists."""
+    paper: str | None = None
+    """Where the method was published."""
+    citation: str | None = None
+    """How to cite it."""
+    licence: str | None = None
+    """Under which the method's code and weights may be used."""
+    notes: tuple[str, ...] = ()
+    """What a reader of its scores must know."""
+    published: tuple[Published, ...] = ()
+    """Figures that its authors report."""
+
+    def digest(self) -> str:
+        """SHA-256 over every field that can change a prediction; hexadecimal."""
+        told = {"name", "title", "paper", "citation", "licence", "notes", "published"}
+        return hashlib.sha256(self.model_dump_json(exclude=told).encode()).hexdigest()
+
+
+class CausalLmRecipe(_Recipe):
+    """A fine-tuned causal language model that answers in words."""
+
+    kind: Literal["causal_lm"]
+    method: Method
+    context: ContextSettings = ContextSettings(source="none")
+    """How the label context is made; only LoRA-LAS takes one."""
+    decoding: Decoding = Decoding()
+    scales: dict[ScaleName, Scale] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> Self:
+        for name, scale in self.scales.items():
+            ratio = scale.training.lora_plus_ratio
+            if (ratio is None) == (self.method.name == "lora_plus"):
+                raise ValueError(
+                    f"scales.{name}.training.lora_plus_ratio "
+                    + ("is missing" if ratio is None else "belongs to method 'lora_plus'")
+                )
+            source = self.context_at(name).source
+            if (source == "none") == (self.method.name == "las"):
+                raise ValueError(
+                    "method 'las' needs a label context, but its source is 'none'"
+                    if source == "none"
+                    else f"method {self.method.name!r} takes no label context"
+                )
+        return self
+
+    def scale(self, name: str) -> Scale:
+        """The part for one scale.
+
+        Raises
+        ------
+        UnknownNameError
+            If the recipe has no such scale.
+        """
+        for known, scale in self.scales.items():
+            if known == name:
+                return scale
+        raise UnknownNameError(f"scale of {self.name}", name, self.scales)
+
+    def context_at(self, scale: str) -> ContextSettings:
+        """How the label context is made at that scale."""
+        return self.scale(scale).context or self.context
+
+    def decoding_at(self, scale: str) -> Decoding:
+        """How answers are generated at that scale."""
+        return self.scale(scale).decoding or self.decoding
+
+
+class ConstantRecipe(_Recipe):
+    """A trivial system: it answers from the train split's labels, whatever the item."""
+
+    kind: Literal["constant"]
+    answer: Literal["majority", "frequent-k", "all-labels", "random"]
+    """The most frequent label; the k most frequent; the whole vocabulary; or labels drawn from the
+    train distribution, with random numbers of its own for each item and seed."""
+    k: Count | None = None
+    """``frequent-k`` only; without, the mean number of labels of a train item, rounded."""
+
+    @model_validator(mode="after")
+    def _k_is_used(self) -> Self:
+        if self.k is not None and self.answer != "frequent-k":
+            raise ValueError(f"k belongs to answer 'frequent-k', not to {self.answer!r}")
+        return self
+
+
+Recipe = Annotated[CausalLmRecipe | ConstantRecipe, Field(discriminator="kind")]
+"""A system's recipe, told apart by ``kind``."""
+
+_RECIPE: TypeAdapter[CausalLmRecipe | ConstantRecipe] = TypeAdapter(Recipe)
+
+
+def read_recipe(path: Path) -> CausalLmRecipe | ConstantRecipe:
+    """The recipe in a TOML file.
+
+    Raises
+    ------
+    InputError
+        If the file or its prompt file cannot be read, or does not describe a recipe; the message
+        names file, line and key.
+    """
+    return parse_recipe(read_toml_text(path), path)
+
+
+def parse_recipe(text: str, path: Path) -> CausalLmRecipe | ConstantRecipe:
+    """The recipe in a TOML text; ``path`` is where it stands. Raises as :func:`read_recipe`."""
+    try:
+        fields = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"not a TOML file: {error}", where=str(path)) from None
+    try:
+        return _RECIPE.validate_python(fields, context={"folder": path.parent})
+    except PydanticError as error:
+        raise explain(error, CausalLmRecipe | ConstantRecipe, text, str(path)) from None
+
+
+def read_toml_text(path: Path) -> str:
+    """The text of a recipe's file. Raises :class:`InputError` if it cannot be read."""
+    try:
+        return path.read_text("utf-8")
+    except OSError as error:
+        raise InputError(error.strerror or "cannot be read", where=str(path)) from None
+    except UnicodeDecodeError:
+        raise InputError("not a text file", where=str(path), expected="TOML in UTF-8") from None

@@ -1,0 +1,262 @@
+"""Adapters on disk: a folder with ``adapter_config.json`` and ``adapter_model.safetensors``, as
+PEFT reads it, and ``base.json``, which says by hash which base the adapter belongs to.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from peft import PeftConfig, PeftModel
+from peft.mapping import PEFT_TYPE_TO_CONFIG_MAPPING
+from peft.utils import set_peft_model_state_dict
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from ovbench import __version__
+from ovbench.errors import InputError, OvbenchError
+from ovbench.systems.backbones import read_json
+from ovbench.systems.methods import (
+    MUTATING,
+    adapter_state,
+    check_targets,
+    peft_config,
+    saved_form,
+    wrap,
+)
+
+if TYPE_CHECKING:
+    from ovbench.systems.loading import Base
+    from ovbench.systems.methods import State
+    from ovbench.systems.recipe import CausalLmRecipe
+
+CONFIG, WEIGHTS, BASE = "adapter_config.json", "adapter_model.safetensors", "base.json"
+_STARTS_ANEW = ("pissa", "olora", "corda", "lora_ga", "loftq", "eva")
+_IDENTITY = (
+    "r",
+    "lora_alpha",
+    "target_modules",
+    "use_dora",
+    "use_rslora",
+    "amplitude",
+    "omega",
+    "negative_slope",
+    "projection",
+    "projection_rank",
+    "control",
+)
+"""Fields of a configuration in which a recipe and an adapter trained by it agree."""
+
+
+@dataclass(frozen=True)
+class OpenedAdapter:
+    """An adapter on its base, in evaluation mode.
+
+    Attributes
+    ----------
+    model:
+        Base and adapter.
+    config:
+        The adapter's configuration, as it was saved.
+    sha256:
+        Of the adapter's weight file.
+    base_known:
+        Whether the adapter said which base it belongs to; one made elsewhere may not.
+    """
+
+    model: PeftModel
+    config: PeftConfig
+    sha256: str
+    base_known: bool
+
+
+def save_adapter(model: PeftModel, folder: Path, base: Base) -> None:
+    """Write an adapter in the form that fits the untouched base, whole or not at all.
+
+    PiSSA and OLoRA become a plain LoRA of twice the rank. What was in ``folder`` before is
+    replaced.
+
+    Raises
+    ------
+    OvbenchError
+        If writing fails (a full disk); what was there before is kept.
+    """
+    config, state = saved_form(model)
+    config["base_model_name_or_path"] = base.name
+    record = {"name": base.name, "sha256": base.sha256, "ovbench": __version__}
+    fresh = folder.with_name(f".{folder.name}.new")
+    try:
+        shutil.rmtree(fresh, ignore_errors=True)
+        fresh.mkdir(parents=True)
+        save_file(state, fresh / WEIGHTS, metadata={"format": "pt"})
+        for name, value in ((CONFIG, config), (BASE, record)):
+            (fresh / name).write_text(json.dumps(value, indent=2, sort_keys=True) + "\n", "utf-8")
+        _replace(folder, fresh)
+    except (OSError, SafetensorError) as error:
+        shutil.rmtree(fresh, ignore_errors=True)
+        reason = (error.strerror if isinstance(error, OSError) else None) or error
+        raise OvbenchError(f"{folder}: writing failed ({reason}); nothing was changed.") from None
+
+
+def _replace(folder: Path, fresh: Path) -> None:
+    former = folder.with_name(f".{folder.name}.old")
+    shutil.rmtree(former, ignore_errors=True)
+    if folder.exists():
+        folder.rename(former)
+    fresh.rename(folder)
+    shutil.rmtree(former, ignore_errors=True)
+
+
+def open_adapter(recipe: CausalLmRecipe | None, folder: Path, base: Base) -> OpenedAdapter:
+    """Put a saved adapter on ``base``, whose weights stay as they are.
+
+    ``recipe``: what the adapter must have been trained by; None: anything goes.
+
+    Raises
+    ------
+    InputError
+        If the folder holds no adapter, a damaged one, one of an unknown type, one trained on
+        another base or by other settings than the recipe's, or one that does not fit the base.
+    """
+    fields = read_json(folder / CONFIG, "an adapter's folder (adapter_config.json)")
+    config = _config(fields, folder)
+    known = _check_base(folder, base)
+    if recipe is not None:
+        _check_recipe(recipe, config, folder)
+    state = _weights(folder / WEIGHTS)
+    check_targets(base.model, _targets(config), "the base")
+    config.inference_mode = True
+    with torch.random.fork_rng():
+        model = wrap(base.model, config)
+    _check_fit(adapter_state(model), state, folder)
+    set_peft_model_state_dict(model, state)
+    with (folder / WEIGHTS).open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return OpenedAdapter(model.eval(), config, digest, known)
+
+
+def _config(fields: dict[str, Any], folder: Path) -> PeftConfig:
+    where = str(folder / CONFIG)
+    kind = fields.get("peft_type")
+    if kind not in PEFT_TYPE_TO_CONFIG_MAPPING:
+        names = [str(name.value) for name in PEFT_TYPE_TO_CONFIG_MAPPING]
+        near = difflib.get_close_matches(str(kind), names, n=1)
+        raise InputError(
+            f"unknown adapter type {kind!r}" + (f" (did you mean {near[0]!r}?)" if near else ""),
+            where=where,
+            expected="a peft_type that this version of peft, or ovbench, knows",
+        )
+    start = fields.get("init_lora_weights")
+    if isinstance(start, str) and start.startswith(_STARTS_ANEW):
+        raise InputError(
+            f"the adapter was saved as it trained ({start}) and holds only for weights that were "
+            "changed with it",
+            where=where,
+            expected="a plain LoRA",
+            mend="convert it when saving, with path_initial_model_for_weight_conversion",
+        )
+    own = PEFT_TYPE_TO_CONFIG_MAPPING[kind]
+    strange = sorted(fields.keys() - own.__dataclass_fields__.keys() - {"peft_version"})
+    if strange:
+        raise InputError(
+            f"the adapter's configuration has fields that {kind} does not: {', '.join(strange)}",
+            where=where,
+            mend="it was saved by another version of peft; install that one",
+        )
+    try:
+        return own(**{name: v for name, v in fields.items() if name in _settable(own)})
+    except (TypeError, ValueError) as error:
+        raise InputError(f"not a configuration of {kind}: {error}", where=where) from None
+
+
+def _targets(config: PeftConfig) -> list[str]:
+    names = getattr(config, "target_modules", None) or ()
+    return sorted(names) if not isinstance(names, str) else []
+
+
+def _settable(config: type[PeftConfig]) -> set[str]:
+    return {name for name, field in config.__dataclass_fields__.items() if field.init}
+
+
+def _check_base(folder: Path, base: Base) -> bool:
+    path = folder / BASE
+    if not path.exists():
+        return False
+    record = read_json(path)
+    if record.get("sha256") != base.sha256:
+        raise InputError(
+            f"the adapter was trained on {record.get('name')} with the weights "
+            f"{str(record.get('sha256'))[:12]}; this base, {base.name}, has {base.sha256[:12]}",
+            where=str(folder),
+            mend="take the base it was trained on with --base, or train it again on this one",
+        )
+    return True
+
+
+def _check_recipe(recipe: CausalLmRecipe, config: PeftConfig, folder: Path) -> None:
+    label_dim = getattr(config, "label_dim", None)
+    wanted = peft_config(recipe.method, label_dim=label_dim or 1)
+    pairs: dict[str, tuple[Any, Any]] = {"method": (_kind(wanted), _kind(config))}
+    for name in _IDENTITY:
+        if hasattr(wanted, name):
+            pairs[name] = (getattr(wanted, name), getattr(config, name, None))
+    if isinstance(recipe.method, MUTATING):
+        for name in ("r", "lora_alpha"):
+            pairs[name] = (2 * pairs[name][0], pairs[name][1])
+    for name, (mine, its) in pairs.items():
+        if mine != its:
+            raise InputError(
+                f"this adapter is not one of {recipe.name}: its {name} is {_shown(its)}",
+                where=str(folder),
+                expected=f"{name} {_shown(mine)}, as the recipe trains it",
+            )
+
+
+def _kind(config: PeftConfig) -> str:
+    return str(getattr(config.peft_type, "value", config.peft_type))
+
+
+def _shown(value: object) -> str:
+    return ", ".join(sorted(value)) if isinstance(value, set) else str(value)
+
+
+def _weights(path: Path) -> State:
+    if not path.exists():
+        pickled = path.with_suffix(".bin").exists()
+        raise InputError(
+            "the adapter's weights are pickled (adapter_model.bin)" if pickled else "is not there",
+            where=str(path),
+            expected="weights as safetensors; ovbench loads nothing that can run code"
+            if pickled
+            else "the adapter's weights",
+        )
+    try:
+        state: State = load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise InputError(
+            f"the weight file is damaged or cut off ({error})",
+            where=str(path),
+            mend="copy it again, or train the adapter again",
+        ) from None
+    return state
+
+
+def _check_fit(expected: State, found: State, folder: Path) -> None:
+    for name in sorted(expected.keys() ^ found.keys()):
+        lacking = "lacks" if name in expected else "has, beyond what its configuration says,"
+        raise InputError(
+            f"the adapter does not fit the base: it {lacking} {name}", where=str(folder)
+        )
+    for name, tensor in found.items():
+        if tensor.shape != expected[name].shape:
+            raise InputError(
+                f"the adapter does not fit the base: {name} is {tuple(tensor.shape)}",
+                where=str(folder),
+                expected=f"{tuple(expected[name].shape)}",
+            )
