@@ -11,7 +11,21 @@ from typing import Annotated
 import typer
 
 from ovbench import __version__
-from ovbench.cli import floors, normalize, power, protocols, schema, score, tables
+from ovbench.cli import (
+    eval as evaluation,
+)
+from ovbench.cli import (
+    floors,
+    models,
+    normalize,
+    params,
+    power,
+    protocols,
+    schema,
+    score,
+    tables,
+    train,
+)
 from ovbench.errors import OvbenchError
 
 app = typer.Typer(
@@ -22,12 +36,17 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("score")(score.score)
+app.command("eval")(evaluation.eval_)
+app.command("train")(train.train)
 app.command("normalize")(normalize.normalize)
 app.command("floors")(floors.floors)
 app.command("power")(power.power)
+app.command("params")(params.params)
 app.command("schema")(schema.schema)
 app.add_typer(protocols.app, name="protocols")
 app.add_typer(tables.app, name="tables")
+app.add_typer(models.list_app, name="list")
+app.add_typer(models.show_app, name="show")
 
 
 def _version(value: bool) -> None:

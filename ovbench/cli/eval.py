@@ -1,0 +1,106 @@
+"""``ovbench eval``: systems answer tasks, and are scored."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ovbench.cli import options as opt
+
+if TYPE_CHECKING:
+    from ovbench.runs.preflight import Preflight
+
+
+def eval_(
+    model: opt.Model,
+    tasks: Annotated[str, typer.Option("--tasks", "-t", help="Tasks, comma-separated.")] = "tinyov",
+    scale: opt.Scale = "tiny",
+    adapter: Annotated[
+        str | None,
+        typer.Option(help="Folder of a trained adapter, or of the training that made it."),
+    ] = None,
+    base: opt.Base = None,
+    split: Annotated[str, typer.Option(help="Split of the tasks: test, or dev.")] = "test",
+    limit: Annotated[
+        float | None,
+        typer.Option(
+            "--limit", "-L", help="Only the first N items, or this share; not comparable then."
+        ),
+    ] = None,
+    batch_size: Annotated[
+        str, typer.Option("--batch-size", "-b", help="Items generated together, or auto.")
+    ] = "auto",
+    device: opt.Device = "auto",
+    dtype: opt.Dtype = None,
+    output_path: opt.OutputPath = opt.RUNS,
+    log_samples: Annotated[
+        bool, typer.Option("--log-samples", "-s", help="Write what every item scored, and why.")
+    ] = False,
+    seed: opt.Seed = 0,
+    draws: opt.Draws = 10_000,
+    confidence: opt.Confidence = 0.95,
+    floors: Annotated[bool, typer.Option(help="Score the trivial answers too.")] = True,
+    fresh: Annotated[
+        bool, typer.Option(help="Throw away what an earlier run left in the same folder.")
+    ] = False,
+    json: opt.Json = None,
+    format: Annotated[  # noqa: A002 - the option's name
+        opt.Format, typer.Option("--format", "-f", help="How to print the report.")
+    ] = opt.Format.table,
+) -> None:
+    """Let models answer a task's items, score the answers, and keep the run.
+
+    The tiny scale needs no download: its backbone, adapters and data ship with ovbench. A run that
+    was stopped goes on where it was, and ends with the same files.
+
+    \b
+    Examples:
+      ovbench eval --model lora-las-r4
+      ovbench eval --model lora-las-r4,affectgpt-lora-r8,frequent-k --tasks tinyov,tinyov-6class
+      ovbench eval --model lora-las-r4 --limit 20 --json -
+      ovbench eval --model my-recipe.toml --adapter runs/my-recipe/train --log-samples
+      ovbench eval --model lora-las-r4 --scale paper --base ~/models/Qwen2.5-7B-Instruct
+
+    Exit codes: 0 scored, 2 bad input, 130 stopped (what was done is kept).
+    """
+    from ovbench.cli import running
+    from ovbench.cli.console import needs_models, note, show, watched, write_json
+    from ovbench.report.runs import run_sections
+    from ovbench.runs.evaluate import EvalOptions
+    from ovbench.runs.recipe import evaluate_recipe
+    from ovbench.runs.scores import results_json
+    from ovbench.scoring import Options
+
+    names, task_names = opt.names(model, "model"), opt.names(tasks, "task")
+    where = running.place(scale, adapter, base, device, dtype)
+    chosen = EvalOptions(
+        seed=seed,
+        limit=running.limit(limit),
+        fresh=fresh,
+        log_samples=log_samples,
+        scoring=Options(draws=draws, seed=seed, confidence=confidence, floors=floors),
+    )
+    size = running.batch_size(batch_size)
+    running.say_scale(scale)
+
+    def checked(found: Preflight) -> None:
+        note(found.line())
+
+    found = []
+    for name in names:
+        with needs_models("ovbench eval"), watched():
+            found += evaluate_recipe(
+                name,
+                task_names,
+                out=output_path,
+                place=where,
+                batch_size=size,
+                options=chosen,
+                split=split,
+                on_preflight=checked,
+            )
+    if json is not None:
+        write_json(json, results_json(result for run in found for result in run.results))
+    if json != "-":
+        show(run_sections(found), format.value)

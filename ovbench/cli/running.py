@@ -1,0 +1,71 @@
+"""Options of running models, from text to what the rooms below take."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from ovbench.errors import InputError
+
+if TYPE_CHECKING:
+    from ovbench.runs.recipe import Place
+
+
+def place(
+    scale: str, adapter: str | None, base: str | None, device: str, dtype: str | None
+) -> Place:
+    """Where and how a model runs."""
+    from ovbench.runs.recipe import Place
+
+    return Place(
+        scale=scale,
+        adapter=None if adapter is None else Path(adapter),
+        base=base,
+        device=device,
+        dtype=dtype or "auto",
+    )
+
+
+def limit(value: float | None) -> int | float | None:
+    """``--limit``: a whole number of items from 1, or a share below 1.
+
+    Raises
+    ------
+    InputError
+        For anything else.
+    """
+    if value is None:
+        return None
+    if 0 < value < 1:
+        return value
+    if value < 1 or value != int(value):
+        raise InputError(
+            f"--limit {value:g}", expected="a number of items (20) or a share below 1 (0.1)"
+        )
+    return int(value)
+
+
+def batch_size(text: str) -> int | Literal["auto"]:
+    """``--batch-size``: a whole number, or ``auto``.
+
+    Raises
+    ------
+    InputError
+        For anything else.
+    """
+    if text == "auto":
+        return "auto"
+    if not text.isdecimal() or int(text) < 1:
+        raise InputError(f"--batch-size {text}", expected="a whole number from 1, or auto")
+    return int(text)
+
+
+def say_scale(scale: str) -> None:
+    """Say once what the default scale is, and the way to the other."""
+    from ovbench.cli.console import note
+
+    if scale == "tiny":
+        note(
+            "scale tiny: the bundled backbone of 2 million parameters, and TinyOV; scores do not "
+            "compare with 7B ones (--scale paper runs the published backbone)"
+        )

@@ -1,0 +1,88 @@
+"""``ovbench train``: fine-tune a recipe's adapter."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ovbench.cli import options as opt
+
+if TYPE_CHECKING:
+    from ovbench.training.report import TrainingReport
+
+
+def train(
+    model: Annotated[
+        str,
+        typer.Option("--model", "-m", help="A recipe's name (ovbench list models) or TOML file."),
+    ],
+    scale: opt.Scale = "tiny",
+    task: Annotated[str, typer.Option(help="Task whose train and dev splits are used.")] = "tinyov",
+    seed: Annotated[
+        int, typer.Option(min=0, help="Of the adapter's first weights and dropout.")
+    ] = 0,
+    batch_order_seed: Annotated[
+        int | None, typer.Option(min=0, help="Of the order of the batches. Default: the seed.")
+    ] = None,
+    base: opt.Base = None,
+    output_path: Annotated[
+        str | None,
+        typer.Option("--output-path", "-o", help="Folder. Default: runs/NAME/train."),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option(help="Go on with a training that was stopped; exact to the last bit.")
+    ] = False,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Optimiser steps, in place of the recipe's.")
+    ] = None,
+    device: opt.Device = "auto",
+    dtype: opt.Dtype = None,
+    tracker: Annotated[str | None, typer.Option(help="Also log to: tensorboard or wandb.")] = None,
+    json: opt.Json = None,
+) -> None:
+    """Fine-tune a recipe's adapter on a task's train split; dev chooses the checkpoint.
+
+    The adapter is found by ovbench eval where it is written by default. Several processes:
+    accelerate launch -m ovbench train …
+
+    \b
+    Examples:
+      ovbench train --model lora-las-r4
+      ovbench train --model dora-r8 --seed 3 --output-path runs/dora-r8/seed3
+      ovbench train --model lora-las-r4 --resume
+      ovbench train --model lora-las-r4 --scale paper --base ~/models/Qwen2.5-7B-Instruct
+
+    Exit codes: 0 trained, 2 bad input, 130 stopped (go on with --resume).
+    """
+    from ovbench.cli import running
+    from ovbench.cli.console import needs_models, show, training_line, write_json
+    from ovbench.report.training import training_sections
+    from ovbench.systems.registry import load_tunable
+
+    recipe = load_tunable(model)
+    out = Path(output_path) if output_path else Path(opt.RUNS) / recipe.name / "train"
+    running.say_scale(scale)
+    with needs_models("ovbench train"), training_line(f"training {recipe.name}") as on_step:
+        from ovbench.training.train import train as fit
+
+        report: TrainingReport = fit(
+            recipe,
+            scale,
+            seed,
+            out,
+            base=base,
+            resume=resume,
+            batch_order_seed=batch_order_seed,
+            device=device,
+            dtype=dtype,
+            tracker=tracker,
+            on_step=on_step,
+            steps=steps,
+            task=task,
+        )
+    if json is not None:
+        write_json(json, report.to_json())
+    if json != "-":
+        show(training_sections(report, out))
