@@ -12,9 +12,9 @@ import typer
 
 from ovbench import __version__
 from ovbench.cli import (
-    eval as evaluation,
-)
-from ovbench.cli import (
+    compare,
+    evaluate,
+    examine,
     floors,
     models,
     normalize,
@@ -36,8 +36,11 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("score")(score.score)
-app.command("eval")(evaluation.eval_)
+app.command("eval")(evaluate.evaluate)
 app.command("train")(train.train)
+app.command("compare")(compare.compare)
+app.command("las-report")(examine.las_report)
+app.command("leak-test")(examine.leak_test)
 app.command("normalize")(normalize.normalize)
 app.command("floors")(floors.floors)
 app.command("power")(power.power)

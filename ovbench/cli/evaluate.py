@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ovbench.runs.preflight import Preflight
 
 
-def eval_(
+def evaluate(
     model: opt.Model,
     tasks: Annotated[str, typer.Option("--tasks", "-t", help="Tasks, comma-separated.")] = "tinyov",
     scale: opt.Scale = "tiny",
