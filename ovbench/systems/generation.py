@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,10 +22,9 @@ from transformers import (
 from ovbench.errors import InputError, OvbenchError
 from ovbench.io.labels import get_parser
 from ovbench.lora_las import LasConfig
-from ovbench.systems.answers import Answer, System, item_seed
+from ovbench.systems.answers import Answer, item_seed
 from ovbench.systems.devices import is_out_of_memory
 from ovbench.systems.prompting import Prompt, prompt_ids
-from ovbench.systems.saved import open_adapter
 from ovbench.systems.settings import Decoding
 
 if TYPE_CHECKING:
@@ -35,10 +33,7 @@ if TYPE_CHECKING:
 
     from ovbench.context import ContextBuilder
     from ovbench.systems.loading import Base
-    from ovbench.systems.recipe import CausalLmRecipe
     from ovbench.tasks import Item
-
-__all__ = ["Answer", "CausalLmSystem", "System", "open_system"]
 
 _SMALL = 100_000_000
 """Parameters below which a batch of 64 is nothing to any device."""
@@ -236,33 +231,6 @@ class CausalLmSystem:
         return DoraCaching() if dora else nullcontext()
 
 
-def open_system(
-    recipe: CausalLmRecipe,
-    scale: str,
-    folder: Path | None,
-    base: Base,
-    contexts: ContextBuilder | None = None,
-    *,
-    seed: int = 0,
-    shrink: bool = False,
-) -> CausalLmSystem:
-    """A recipe's system with the adapter in ``folder``; None: the base alone, untuned.
-
-    Raises as :func:`ovbench.systems.saved.open_adapter` and :class:`CausalLmSystem`.
-    """
-    model = base.model if folder is None else open_adapter(recipe, folder, base).model
-    return CausalLmSystem(
-        recipe.name,
-        model,
-        base,
-        recipe.scale(scale).prompt,
-        recipe.decoding_at(scale),
-        contexts,
-        seed=seed,
-        shrink=shrink,
-    )
-
-
 class _ItemNoise(LogitsProcessor):
     """Gumbel noise, so that the largest score is a draw from the distribution: one generator each.
 
@@ -273,10 +241,11 @@ class _ItemNoise(LogitsProcessor):
         self._generators = [torch.Generator().manual_seed(item_seed(seed, name)) for name in ids]
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
-        noise = [torch.empty(scores.shape[1]) for _ in self._generators]
+        # In float32 one draw in 2²⁴ is 0, which would make its token a sure winner.
+        noise = torch.empty(len(self._generators), scores.shape[1], dtype=torch.float64)
         for row, generator in zip(noise, self._generators, strict=True):
             row.exponential_(generator=generator)
-        return scores.float() - torch.stack(noise).log().to(scores.device)
+        return scores.float() - noise.log().float().to(scores.device)
 
 
 def sampling(decoding: Decoding, seed: int, ids: Sequence[str]) -> LogitsProcessorList:

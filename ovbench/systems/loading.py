@@ -5,7 +5,8 @@ that comes with a model is never run.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,9 +22,17 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+from transformers.utils import logging
 
 from ovbench.errors import InputError
-from ovbench.systems.backbones import TINY, check_folder, locate, read_config, read_json, weights_sha256
+from ovbench.systems.backbones import (
+    TINY,
+    check_folder,
+    locate,
+    read_config,
+    read_json,
+    weights_sha256,
+)
 from ovbench.systems.devices import memory_of, resolve_device, resolve_dtype
 from ovbench.systems.methods import attach
 from ovbench.systems.recipe import CausalLmRecipe
@@ -33,6 +42,9 @@ if TYPE_CHECKING:
 
 _GENERIC = ("PreTrainedTokenizerFast", "TokenizersBackend")
 """Names that say nothing but "as in tokenizer.json"."""
+_LARGE = 1_000_000_000
+"""Bytes of weights above which loading takes long enough for a progress bar."""
+_TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt")
 
 
 @dataclass(frozen=True)
@@ -92,18 +104,19 @@ def load_base(name: str | Path = TINY, *, dtype: str = "auto", device: str = "au
     folder = locate(str(name))
     where = resolve_device(device)
     kind = resolve_dtype(dtype, where)
-    _check_architecture(folder)
-    _check_memory(folder, where, kind)
+    check_architecture(read_config(folder), folder)
+    bytes_needed = _check_memory(folder, where, kind)
     try:
-        model = AutoModelForCausalLM.from_pretrained(
-            folder,
-            dtype=kind,
-            use_safetensors=True,
-            local_files_only=True,
-            trust_remote_code=False,
-        )
+        with _bars(shown=bytes_needed > _LARGE):
+            model = AutoModelForCausalLM.from_pretrained(
+                folder,
+                dtype=kind,
+                use_safetensors=True,
+                local_files_only=True,
+                trust_remote_code=False,
+            )
         tokenizer = load_tokenizer(folder)
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError, KeyError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise InputError(f"the model cannot be loaded: {reason}", where=str(folder)) from None
     _prepare(model, tokenizer, folder)
@@ -141,13 +154,38 @@ def build(
     )
 
 
+@contextmanager
+def _bars(shown: bool) -> Iterator[None]:
+    """Whether transformers shows its progress bars within the block."""
+    before = logging.is_progress_bar_enabled()
+    if not shown:
+        logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        if before:
+            logging.enable_progress_bar()  # type: ignore[no-untyped-call]
+
+
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     """The tokenizer in a model's folder, with the rules of its own ``tokenizer.json``.
 
-    Where the tokenizer names no class of its own, transformers 5 takes the model type's class, which
-    puts that family's rules for splitting text in place of the file's. So such a one is loaded as
-    what it is.
+    Where the tokenizer names no class of its own, transformers 5 takes the model type's class,
+    which puts that family's rules for splitting text in place of the file's; and where there are no
+    files, an empty tokenizer of that class. So the one is loaded as what it is, and the other is an
+    error.
+
+    Raises
+    ------
+    InputError
+        If the folder has no tokenizer.
     """
+    if not any((folder / name).exists() for name in _TOKENIZER_FILES):
+        raise InputError(
+            "there is no tokenizer",
+            where=str(folder),
+            expected="tokenizer.json in a model's folder",
+        )
     path = folder / "tokenizer_config.json"
     named = read_json(path).get("tokenizer_class") if path.exists() else None
     own_rules = named in _GENERIC and (folder / "tokenizer.json").exists()
@@ -176,8 +214,9 @@ def _prepare(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder:
     )
 
 
-def _check_architecture(folder: Path) -> None:
-    kind = read_config(folder).get("model_type")
+def check_architecture(config: Mapping[str, object], folder: Path) -> None:
+    """Raise :class:`InputError` unless transformers itself has the configuration's model type."""
+    kind = config.get("model_type")
     if kind not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
         raise InputError(
             f"the model type {kind!r} is no causal language model of transformers",
@@ -186,8 +225,11 @@ def _check_architecture(folder: Path) -> None:
         )
 
 
-def _check_memory(folder: Path, device: torch.device, dtype: torch.dtype) -> None:
-    """Count the weights from the files' headers, which also shows files that are cut off."""
+def _check_memory(folder: Path, device: torch.device, dtype: torch.dtype) -> int:
+    """Bytes of the weights in ``dtype``, if they fit.
+
+    They are counted from the files' headers, which also shows files that are cut off.
+    """
     numbers = 0
     for path in check_folder(folder):
         try:
@@ -209,3 +251,4 @@ def _check_memory(folder: Path, device: torch.device, dtype: torch.dtype) -> Non
             if dtype.itemsize > 2
             else "take a smaller --base, or another --device",
         )
+    return needed

@@ -13,6 +13,7 @@ from ovbench.context import open_encoder
 from ovbench.errors import UnknownNameError
 from ovbench.lora_las import parameter_counts
 from ovbench.systems.backbones import TINY, find_shape, read_config, shapes
+from ovbench.systems.loading import check_architecture
 from ovbench.systems.methods import MUTATING, adapter_state, check_targets, peft_config, wrap
 from ovbench.systems.settings import LasSettings
 
@@ -117,6 +118,7 @@ def _config(base: str) -> tuple[object, str]:
         fields, name = shape.config(), shape.name
     elif Path(base).is_dir():
         fields, name = read_config(Path(base)), base
+        check_architecture(fields, Path(base))
     else:
         raise UnknownNameError(
             "base", base, shapes(), mend="or give a folder with a model's config.json"

@@ -84,11 +84,6 @@ def load_tunable(name: str | Path) -> CausalLmRecipe:
     return recipe
 
 
-def recipe_file(name: str) -> Path | None:
-    """The file of a registered recipe; None for one that an entry point leads to, or none."""
-    return _files().get(name)
-
-
 def _from_path(path: Path, files: dict[str, Path]) -> CausalLmRecipe | ConstantRecipe:
     recipe = read_recipe(path)
     other = files.get(recipe.name)

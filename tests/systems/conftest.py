@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-
 from systems_kit import load
 
 from ovbench.systems import load_recipe
@@ -21,7 +20,7 @@ WORDS = (
     "voice words emotions high low fast slow loud soft shaky flat pitch energy the a I you we "
     "never always here there go home leave it was is not why how angry happy sad afraid calm "
     "surprised tired proud bored hopeful : , . ' ? positive negative neutral"
-).split()
+)
 
 
 @pytest.fixture(scope="session")
@@ -32,7 +31,7 @@ def base_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
     folder = tmp_path_factory.mktemp("base")
-    vocabulary = {word: i for i, word in enumerate(["<pad>", "<eos>", "<unk>", *WORDS])}
+    vocabulary = {word: i for i, word in enumerate(["<pad>", "<eos>", "<unk>", *WORDS.split()])}
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
     tokenizer.decoder = decoders.Fuse()
@@ -70,7 +69,9 @@ def items() -> list[Item]:
     return [
         Item("a", "high pitch , fast", "why is it not here ?"),
         Item("b", "low", "go home"),
-        Item("c", "soft voice , slow , flat energy , shaky", "I was never there , you always leave"),
+        Item(
+            "c", "soft voice , slow , flat energy , shaky", "I was never there , you always leave"
+        ),
         Item("d", "loud", "the words"),
         Item("e", "shaky voice", "how was it ?"),
     ]

@@ -126,7 +126,11 @@ class TestMistakes:
             ('name = "lora-las-r4"', 'name = "LAS r4"', ["name is 'LAS r4'", "pattern"]),
             ("steps = 350", "epochs = 2\nsteps = 350", ["scales.tiny.training", "steps or epochs"]),
             ("steps = 350", "stps = 350", ["'scales.tiny.training.stps'", "did you mean 'steps'?"]),
-            ("[scales.tiny]", "[scales.small]", ["unknown key 'scales.small'", "one of tiny, paper"]),
+            (
+                "[scales.tiny]",
+                "[scales.small]",
+                ["unknown key 'scales.small'", "one of tiny, paper"],
+            ),
             ("max_new_tokens = 64", "top_p = 0.9", ["decoding", "temperature above 0"]),
             ('source = "description"', 'source = "none"', ["needs a label context"]),
             ("clip = 1.0", "clip = 1.0\nlora_plus_ratio = 16.0", ["belongs to method 'lora_plus'"]),
