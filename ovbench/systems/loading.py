@@ -148,9 +148,13 @@ def build(
     another adapter. ``label_dim`` and ``context_schema`` are those of the context builder, for
     LoRA-LAS. Raises as :func:`ovbench.systems.methods.attach`.
     """
-    recipe.scale(scale)
     return attach(
-        base.model, recipe.method, seed=seed, label_dim=label_dim, context_schema=context_schema
+        base.model,
+        recipe.method,
+        seed=seed,
+        dropout=recipe.scale(scale).training.dropout,
+        label_dim=label_dim,
+        context_schema=context_schema,
     )
 
 

@@ -40,12 +40,18 @@ MUTATING = (PissaSettings, OloraSettings)
 
 
 def peft_config(
-    method: Method, *, label_dim: int | None = None, context_schema: str | None = None
+    method: Method,
+    *,
+    dropout: float = 0.0,
+    label_dim: int | None = None,
+    context_schema: str | None = None,
 ) -> PeftConfig:
     """The PEFT configuration of a method.
 
     Parameters
     ----------
+    dropout:
+        Share of the adapter's inputs that is dropped in training.
     label_dim:
         Length of a label context; LoRA-LAS needs it, the others ignore it.
     context_schema:
@@ -59,14 +65,14 @@ def peft_config(
     if isinstance(method, MissSettings):
         return MissConfig(
             r=method.r,
-            miss_dropout=method.lora_dropout,
+            miss_dropout=dropout,
             target_modules=list(method.target_modules),
             task_type="CAUSAL_LM",
         )
     shared: dict[str, Any] = {
         "r": method.r,
         "lora_alpha": method.lora_alpha,
-        "lora_dropout": method.lora_dropout,
+        "lora_dropout": dropout,
         "target_modules": list(method.target_modules),
         "task_type": "CAUSAL_LM",
     }
@@ -99,6 +105,7 @@ def attach(
     method: Method,
     *,
     seed: int = 0,
+    dropout: float = 0.0,
     label_dim: int | None = None,
     context_schema: str | None = None,
 ) -> PeftModel:
@@ -113,7 +120,9 @@ def attach(
         If the base lacks a target module, or one is too small for a decomposition of rank r.
     """
     check_targets(base, method.target_modules, "the base")
-    config = peft_config(method, label_dim=label_dim, context_schema=context_schema)
+    config = peft_config(
+        method, dropout=dropout, label_dim=label_dim, context_schema=context_schema
+    )
     if isinstance(method, MUTATING):
         _check_rank(base, method)
     with torch.random.fork_rng():

@@ -25,8 +25,6 @@ class _LowRank(Frozen):
     """Rank."""
     target_modules: Annotated[tuple[str, ...], Field(min_length=1)]
     """Names of the linear modules of the base that are adapted, in every layer."""
-    lora_dropout: Number = Field(default=0.0, ge=0, lt=1)
-    """Share of the adapter's inputs that is dropped in training."""
 
     @model_validator(mode="after")
     def _each_target_once(self) -> Self:
@@ -152,6 +150,8 @@ class TrainingSettings(Frozen):
     """Of matrices; vectors have none."""
     clip: Number | None = Field(default=None, gt=0)
     """Largest norm of the gradient; without, no clipping."""
+    dropout: Number = Field(default=0.0, ge=0, lt=1)
+    """Share of the adapter's inputs that is dropped."""
     lora_plus_ratio: Number | None = Field(default=None, gt=0)
     """LoRA+ only: learning rate of B over that of A."""
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"

@@ -143,9 +143,10 @@ def test_seeds(base_folder: Path, recipe_of: Get) -> None:
 
 
 def test_settings_reach_peft(recipe_of: Get) -> None:
-    dora = peft_config(recipe_of("dora-r8").method)
+    dora = peft_config(recipe_of("dora-r8").method, dropout=0.25)
     assert dora.use_dora
-    assert dora.lora_dropout == 0.0
+    assert dora.lora_dropout == 0.25
+    assert peft_config(recipe_of("miss-r8").method, dropout=0.25).miss_dropout == 0.25
     assert peft_config(recipe_of("rslora-r8").method).use_rslora
     assert peft_config(recipe_of("pissa-r8").method).init_lora_weights == "pissa"
     wide = peft_config(recipe_of("lora-las-r4-wide").method, label_dim=9, context_schema="x")
