@@ -1,0 +1,49 @@
+"""What generation costs: tokens, seconds, and the device memory where it can be told."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+from ovbench.runs.records import Cost, Prediction
+
+
+class Meter:
+    """Adds up what one process spends on generating.
+
+    ``device`` is as in the run's record (``cuda:0 NVIDIA H200``); only CUDA devices can tell the
+    most memory that was allocated.
+    """
+
+    def __init__(self, device: str | None) -> None:
+        self._device = (device or "").partition(" ")[0]
+        self._cuda = self._device.startswith("cuda")
+        self._seconds = 0.0
+        self._items = self._tokens = 0
+        if self._cuda:
+            import torch
+
+            torch.cuda.reset_peak_memory_stats(self._device)
+
+    @contextmanager
+    def measuring(self) -> Iterator[None]:
+        """Count the time of the block, if it ends well."""
+        start = time.perf_counter()
+        yield
+        self._seconds += time.perf_counter() - start
+
+    def add(self, predictions: Iterable[Prediction]) -> None:
+        """Count what came of it."""
+        for prediction in predictions:
+            self._items += 1
+            self._tokens += prediction.tokens
+
+    def cost(self) -> Cost:
+        """The sum so far."""
+        peak = None
+        if self._cuda:
+            import torch
+
+            peak = torch.cuda.max_memory_allocated(self._device)
+        return Cost(items=self._items, tokens=self._tokens, seconds=self._seconds, peak_bytes=peak)

@@ -1,0 +1,104 @@
+"""What a method takes up in training, counted, not timed: the same on every machine.
+
+Parameters, and the bytes that the backward pass keeps from the forward pass on one fixed batch:
+what ``torch.autograd.graph.saved_tensors_hooks`` is shown, each storage once, without those of
+parameters, buffers and the batch itself, which are there anyway.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from ovbench.lora_las import parameter_counts
+from ovbench.runs.frozen import Frozen
+from ovbench.runs.recipe import context_builder, require_models
+from ovbench.systems import CausalLmRecipe
+from ovbench.systems.loading import build, load_base
+from ovbench.training.collate import Batch, collate
+from ovbench.training.encode import Pair, encode
+from ovbench.training.loss import completion_loss
+
+if TYPE_CHECKING:
+    from ovbench.runs.recipe import Place
+    from ovbench.tasks import Task
+
+ITEMS = 8
+"""Items of the fixed batch: the first of the train split."""
+
+
+class Footprint(Frozen):
+    """What a method takes up."""
+
+    trainable_parameters: int
+    """Adapter and context projections."""
+    total_parameters: int
+    """With the base's."""
+    saved_activation_bytes: int
+    """Kept for the backward pass, on the fixed batch."""
+    tokens: int
+    """Of that batch, without padding."""
+
+
+def footprint(recipe: CausalLmRecipe, place: Place, train: Task) -> Footprint:
+    """Build a fresh adapter and look at one training step on the first items of ``train``."""
+    require_models("counting what a method takes up")
+    scale = recipe.scale(place.scale)
+    dtype = scale.training.dtype if place.dtype == "auto" else place.dtype
+    base = load_base(place.base or scale.backbone, dtype=dtype, device=place.device)
+    builder = context_builder(recipe.context_at(place.scale), train)
+    first = train.limited(ITEMS)
+    pairs = [
+        Pair(
+            item.id, scale.prompt.render(item), scale.prompt.completion(train.gold[item.id].labels)
+        )
+        for item in first.items
+    ]
+    context = builder.build(first.items)
+    data = encode(pairs, base.tokenizer, scale.training.max_length, context)
+    model = build(
+        recipe,
+        place.scale,
+        base,
+        label_dim=builder.dim or None,
+        context_schema=builder.schema,
+    )
+    batch = collate(data, range(len(data))).to(base.device)
+    counts = parameter_counts(model)
+    return Footprint(
+        trainable_parameters=sum(p.numel() for p in model.parameters() if p.requires_grad),
+        total_parameters=counts.base + counts.trainable,
+        saved_activation_bytes=saved_activation_bytes(model.train(), batch),
+        tokens=batch.tokens,
+    )
+
+
+def saved_activation_bytes(model: nn.Module, batch: Batch) -> int:
+    """Bytes that autograd keeps between the forward and the backward pass of a batch's loss."""
+    there = [*model.parameters(), *model.buffers(), batch.input_ids, batch.attention_mask]
+    known = {_storage(tensor) for tensor in [*there, batch.labels]}
+    if batch.label_context is not None:
+        known.add(_storage(batch.label_context))
+    kept: dict[int, int] = {}
+
+    def pack(tensor: Tensor) -> Tensor:
+        # The graph holds the tensor, so no other can come to lie at its address.
+        if _storage(tensor) not in known:
+            kept[_storage(tensor)] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    with torch.random.fork_rng(), torch.autograd.graph.saved_tensors_hooks(pack, _as_it_is):
+        loss = completion_loss(model, batch)
+    total = sum(kept.values())
+    del loss
+    return total
+
+
+def _as_it_is(tensor: Tensor) -> Tensor:
+    return tensor
+
+
+def _storage(tensor: Tensor) -> int:
+    return tensor.untyped_storage().data_ptr()

@@ -1,0 +1,170 @@
+"""What a run folder holds, as frozen records.
+
+``run.json``
+    :class:`RunRecord`, written first: what the run is made of.
+``predictions.jsonl``
+    One :class:`Prediction` per line.
+``preflight.json``
+    :class:`ovbench.runs.preflight.Preflight`.
+``cost.json``
+    :class:`Cost`.
+``results_<utc>.json``
+    ``{"results": [...]}``: one :class:`ovbench.results.Result` per protocol.
+``samples_<utc>.jsonl``
+    One :class:`ovbench.runs.samples.Sample` per item and protocol, when asked for.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from ovbench.results import Result
+from ovbench.runs.frozen import Frozen
+from ovbench.runs.preflight import Preflight
+
+RunStatus = Literal["ok", "empty", "unparsable", "truncated", "error"]
+"""What became of an item: :class:`ovbench.io.labels.Status`, but for those that need a gold."""
+STATUSES: tuple[RunStatus, ...] = ("ok", "empty", "unparsable", "truncated", "error")
+
+
+class SystemRecord(Frozen):
+    """What answers: everything about it that can change a prediction, and what it is called."""
+
+    name: str
+    """The recipe's name."""
+    kind: str
+    """The recipe's kind: ``causal_lm``, ``constant``."""
+    recipe: str | None = None
+    """sha256 of the recipe."""
+    scale: str | None = None
+    """``tiny`` or ``paper``."""
+    base: str | None = None
+    """sha256 of the backbone's weights."""
+    adapter: str | None = None
+    """sha256 of the adapter's weights."""
+    train: str | None = None
+    """sha256 of the train split that a trivial system knows the labels of."""
+    prompt: str | None = None
+    """sha256 of the prompt file."""
+    context: str | None = None
+    """Digest of the label context: encoder, input fields, split, vocabulary."""
+    context_source: str | None = None
+    """``description``, ``prototypes``, …; null where the system takes no context."""
+    oracle: bool = False
+    """Whether the context is made from gold: an upper bound, which no leaderboard ranks."""
+    decoding: dict[str, str | int | float | bool | None] = Field(default_factory=dict)
+    """Generation arguments."""
+    training_seed: int | None = None
+    """Seed of the adapter's training."""
+    dtype: str | None = None
+    """Of the base's weights in this run."""
+    device: str | None = None
+    """``cpu``, ``mps``, or ``cuda:0`` and the accelerator's name."""
+
+
+class RunSettings(Frozen):
+    """Everything that can change a byte of the predictions; a run goes on only under the same."""
+
+    system: SystemRecord
+    task: str
+    split: str
+    task_digest: str
+    """sha256 over the items and gold of the whole task."""
+    items: int
+    """How many items are asked for."""
+    limit: int | float | None = None
+    """Number or share of the items that the run was limited to; null: all."""
+    batch_size: int
+    """Items generated together."""
+    seed: int
+    """Seed of whatever is drawn at random."""
+    versions: dict[str, str]
+    """Versions of the packages that the predictions go through."""
+
+
+class RunRecord(Frozen):
+    """``run.json``: what a run is made of."""
+
+    schema_version: Literal["ovbench.run/1"] = "ovbench.run/1"
+    settings: RunSettings
+    created: str
+    """When the run was begun, UTC, ISO 8601."""
+    command: str
+    """The command line that began it."""
+    platform: str
+    """Operating system and processor."""
+
+
+class Prediction(Frozen):
+    """One line of ``predictions.jsonl``."""
+
+    id: str
+    text: str
+    """The system's answer, as it came."""
+    labels: tuple[str, ...]
+    """The labels that the protocol's parser reads in it."""
+    status: RunStatus
+    tokens: int
+    """Tokens generated."""
+    passes: int = 1
+    """How often the item was generated (two-pass contexts: 2)."""
+
+    def line(self) -> bytes:
+        """The line as it stands in the file."""
+        return self.model_dump_json().encode() + b"\n"
+
+
+class Cost(Frozen):
+    """What the predictions cost, over all processes that worked on the run and ended by themselves.
+
+    Not part of the predictions: it differs from run to run.
+    """
+
+    items: int = 0
+    tokens: int = 0
+    """Generated."""
+    seconds: float = 0.0
+    """Wall time of generation, without loading and preflight."""
+    peak_bytes: int | None = None
+    """Most device memory allocated while generating; null where the device cannot tell."""
+
+    @property
+    def tokens_per_second(self) -> float | None:
+        """Tokens generated per second; reading the prompts takes part of the time."""
+        return self.tokens / self.seconds if self.seconds else None
+
+    def plus(self, other: Cost) -> Cost:
+        """Both together."""
+        peaks = [peak for peak in (self.peak_bytes, other.peak_bytes) if peak is not None]
+        return Cost(
+            items=self.items + other.items,
+            tokens=self.tokens + other.tokens,
+            seconds=self.seconds + other.seconds,
+            peak_bytes=max(peaks, default=None),
+        )
+
+
+class RunResult(Frozen):
+    """A finished run: its record, what became of the items, and its scores."""
+
+    folder: str
+    """Where it lies."""
+    record: RunRecord
+    statuses: dict[RunStatus, int]
+    """How many items have which status; adds up to ``record.settings.items``."""
+    results: tuple[Result, ...]
+    """One per protocol of the task, the headline first; as ``ovbench score`` makes them."""
+    preflight: Preflight | None = None
+    """What was checked before; null where the system has nothing to check."""
+    comparable: bool
+    """False for a limited run, and where the context is made from gold."""
+    cost: Cost
+    resumed: int = 0
+    """Items that an earlier process had already done."""
+
+    @property
+    def headline(self) -> Result:
+        """The result by the task's first protocol."""
+        return self.results[0]

@@ -1,0 +1,253 @@
+"""A comparison of recipes from nothing: train and evaluate, over seeds, whatever is missing.
+
+Under the output folder lie, for every recipe NAME and seed K::
+
+    seed-K/NAME/train/              the training (adapter, report, states to resume from)
+    seed-K/NAME/TASK/               the run
+    seed-K-reordered/NAME/...       the same of one recipe, with another batch order
+
+What is there is not done again; what was interrupted goes on. Every training has a process of its
+own, so that its peak memory is its own and nothing of one reaches the next.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from ovbench.errors import InputError, InterruptedRunError, OvbenchError
+from ovbench.progress import track
+from ovbench.runs.compare import compare_runs
+from ovbench.runs.comparison import Comparison, RowCost
+from ovbench.runs.evaluate import EvalOptions, run_folder
+from ovbench.runs.recipe import (
+    ADAPTER,
+    TRAIN,
+    Place,
+    evaluate_recipe,
+    find_adapter,
+    require_models,
+)
+from ovbench.runs.records import Cost
+from ovbench.runs.store import COST, read_record
+from ovbench.scoring import Options
+from ovbench.systems import CausalLmRecipe, ConstantRecipe, load_recipe
+from ovbench.tasks import load_task
+
+if TYPE_CHECKING:
+    from ovbench.training.report import TrainingReport
+
+REORDERED = 1_000_003
+"""Added to a seed, it seeds the other batch order."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One recipe under one seed, perhaps with the other batch order."""
+
+    name: str
+    seed: int
+    reordered: bool = False
+
+    def home(self, out: Path) -> Path:
+        """Its folder."""
+        return out / f"seed-{self.seed}{'-reordered' if self.reordered else ''}"
+
+    def train_folder(self, out: Path, recipe: str) -> Path:
+        """Where its training lies."""
+        return self.home(out) / recipe / TRAIN
+
+
+def compare_recipes(
+    names: Sequence[str],
+    *,
+    seeds: int | Sequence[int] = 5,
+    out: str | Path,
+    task: str = "tinyov",
+    place: Place | None = None,
+    batch_size: int | Literal["auto"] = "auto",
+    limit: float | None = None,
+    noise: bool = True,
+    draws: int = 10_000,
+) -> Comparison:
+    """Train and evaluate what is missing, then compare.
+
+    Parameters
+    ----------
+    names:
+        Recipes; the first is the first row, and the first that is trained gives the noise floor.
+    seeds:
+        How many (0, 1, …), or which.
+    out:
+        See the module's docstring.
+    noise:
+        Train one recipe twice per seed, for the noise floor.
+
+    Raises
+    ------
+    InputError
+        For an unknown recipe or task, or anything that training or evaluation cannot use.
+    InterruptedRunError
+        On Ctrl-C; the same call goes on from there.
+    """
+    where, folder = place or Place(), Path(out)
+    chosen = list(range(seeds)) if isinstance(seeds, int) else list(seeds)
+    if not chosen:
+        raise InputError("there are no seeds", expected="1 or more")
+    recipes = {name: load_recipe(name) for name in dict.fromkeys(names)}
+    whole = load_task(task)
+    trained = [name for name, recipe in recipes.items() if isinstance(recipe, CausalLmRecipe)]
+    if trained:
+        require_models("training")
+    jobs = [Job(name, seed) for seed in chosen for name in recipes]
+    again = [Job(trained[0], seed, True) for seed in chosen] if noise and trained else []
+    every = [*jobs, *again]
+    for job in track(every, "training and evaluating", len(every)):
+        options = EvalOptions(seed=job.seed, limit=limit, scoring=Options(draws=draws))
+        _do(job, recipes[job.name], folder, task, where, batch_size, options)
+
+    def run_of(job: Job) -> Path:
+        return run_folder(job.home(folder), recipes[job.name].name, whole.id, limit=limit)
+
+    in_rows = [Job(name, seed) for name in recipes for seed in chosen]
+    return compare_runs(
+        [run_of(job) for job in in_rows],
+        noise=[run_of(job) for job in again],
+        costs={
+            recipe.name: cost_of(recipe, [Job(name, s) for s in chosen], folder, task, where, limit)
+            for name, recipe in recipes.items()
+        },
+        draws=draws,
+    )
+
+
+def _do(
+    job: Job,
+    recipe: CausalLmRecipe | ConstantRecipe,
+    out: Path,
+    task: str,
+    place: Place,
+    batch_size: int | Literal["auto"],
+    options: EvalOptions,
+) -> None:
+    if isinstance(recipe, CausalLmRecipe):
+        folder = job.train_folder(out, recipe.name)
+        if not trained(folder):
+            train_apart(job, folder, task, place)
+        place = replace(place, adapter=folder)
+    evaluate_recipe(
+        job.name,
+        [task],
+        out=job.home(out),
+        place=place,
+        batch_size=batch_size,
+        options=options,
+    )
+
+
+def trained(folder: Path) -> bool:
+    """Whether a training is finished: its report is written last."""
+    from ovbench.training.report import REPORT_FILE
+
+    return (folder / REPORT_FILE).is_file() and (folder / ADAPTER).is_dir()
+
+
+def train_apart(job: Job, folder: Path, task: str, place: Place) -> None:
+    """Train in a process of its own; a training that was interrupted goes on.
+
+    Raises
+    ------
+    InterruptedRunError
+        On Ctrl-C, once the training has saved its state.
+    OvbenchError
+        If the training failed; with its message and its exit code.
+    """
+    context = multiprocessing.get_context("spawn")
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_train_here, args=(job, folder, task, place, sender))
+    process.start()
+    sender.close()
+    try:
+        process.join()
+    except KeyboardInterrupt:  # the child was told too, and saves its state
+        process.join()
+        raise InterruptedRunError(
+            f"Stopped while training {job.name} with seed {job.seed}; what was done is kept in "
+            f"{folder}. The same command goes on from there."
+        ) from None
+    try:
+        message, code = receiver.recv()
+    except EOFError:
+        message, code = f"Training {job.name} died with exit code {process.exitcode}.", 1
+    if message:
+        error = OvbenchError(message)
+        error.exit_code = code
+        raise error
+
+
+def _train_here(job: Job, folder: Path, task: str, place: Place, sender: Connection) -> None:
+    """Of the child process: train, and send what went wrong, if anything."""
+    from ovbench.training.train import train
+
+    recipe = load_recipe(job.name)
+    try:
+        train(
+            recipe,
+            place.scale,
+            job.seed,
+            folder,
+            task=task,
+            base=place.base,
+            resume=True,
+            batch_order_seed=job.seed + REORDERED if job.reordered else None,
+            device=place.device,
+            dtype=None if place.dtype == "auto" else place.dtype,
+        )
+    except OvbenchError as error:
+        sender.send((str(error), error.exit_code))
+    else:
+        sender.send(("", 0))
+
+
+def cost_of(
+    recipe: CausalLmRecipe | ConstantRecipe,
+    jobs: Sequence[Job],
+    out: Path,
+    task: str,
+    place: Place,
+    limit: float | None = None,
+) -> RowCost:
+    """What a recipe takes and takes up, from its trainings and runs."""
+    decode = [
+        read_record(path, Cost).tokens_per_second
+        for job in jobs
+        if (path := run_folder(job.home(out), recipe.name, task, limit=limit) / COST).is_file()
+    ]
+    speed = _median([one for one in decode if one is not None])
+    if isinstance(recipe, ConstantRecipe):
+        return RowCost()
+    from ovbench.runs.footprint import footprint
+    from ovbench.training.report import REPORT_FILE, read_report
+
+    folders = [job.train_folder(out, recipe.name) for job in jobs]
+    reports: list[TrainingReport] = [read_report(folder / REPORT_FILE) for folder in folders]
+    taken = footprint(recipe, place, load_task(task, "train"))
+    adapter = find_adapter(recipe, replace(place, adapter=folders[0]), out)
+    return RowCost(
+        trainable_parameters=taken.trainable_parameters,
+        total_parameters=taken.total_parameters,
+        adapter_bytes=(adapter / "adapter_model.safetensors").stat().st_size,
+        saved_activation_bytes=taken.saved_activation_bytes,
+        peak_memory_bytes=max(report.peak_memory_bytes for report in reports),
+        train_tokens_per_second=_median([report.tokens_per_second for report in reports]),
+        decode_tokens_per_second=speed,
+    )
+
+
+def _median(values: Sequence[float]) -> float | None:
+    return statistics.median(values) if values else None

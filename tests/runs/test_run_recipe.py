@@ -1,0 +1,199 @@
+"""From a recipe's name to a run, with a random base and adapters made on the spot."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from run_fakes import fake_load
+from run_models import make_adapter
+
+from ovbench.errors import InputError, UnknownNameError, ValidationError
+from ovbench.runs.evaluate import EvalOptions
+from ovbench.runs.preflight import Preflight
+from ovbench.runs.recipe import Place, evaluate_recipe, find_adapter
+from ovbench.runs.reopen import las_report_of, leak_test_of, reopen
+from ovbench.runs.store import read_run
+from ovbench.scoring import Options
+from ovbench.systems import load_recipe
+
+pytestmark = pytest.mark.usefixtures("fake_tasks")
+OPTIONS = EvalOptions(scoring=Options(draws=0, floors=False), command="test")
+
+
+@pytest.fixture(scope="module")
+def place(base_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Place:
+    folder = make_adapter("lora-las-r4-wide", base_folder, tmp_path_factory.mktemp("a") / "wide")
+    return Place(adapter=folder, base=str(base_folder), device="cpu")
+
+
+def test_a_las_recipe_from_end_to_end(tmp_path: Path, place: Place) -> None:
+    seen: list[Preflight] = []
+    (run,) = evaluate_recipe(
+        "lora-las-r4-wide",
+        ["tinyov"],
+        out=tmp_path,
+        place=place,
+        batch_size=4,
+        options=OPTIONS,
+        on_preflight=seen.append,
+    )
+    assert run.folder == str(tmp_path / "lora-las-r4-wide" / "tinyov")
+    assert seen == [run.preflight]
+    assert seen[0].context_layers == seen[0].context_layers_reached
+    assert seen[0].context_layers
+    system = run.record.settings.system
+    assert (system.scale, system.context_source, system.oracle) == ("tiny", "description", False)
+    assert (system.dtype, system.device) == ("float32", "cpu")
+    for field in ("recipe", "base", "adapter", "prompt", "context"):
+        assert len(getattr(system, field)) == 64
+    assert system.decoding["temperature"] == 0
+    assert sum(run.statuses.values()) == 11
+    assert run.cost.tokens > 0
+
+
+def test_the_batch_size_changes_no_answer(tmp_path: Path, place: Place) -> None:
+    answers = []
+    for size in (1, 4, "auto"):
+        out = tmp_path / str(size)
+        (run,) = evaluate_recipe(
+            "lora-las-r4-wide",
+            out=out,
+            place=place,
+            batch_size=size,
+            options=OPTIONS,  # type: ignore[arg-type]
+        )
+        _, done = read_run(Path(run.folder))
+        answers.append([(p.id, p.text) for p in done.values()])
+    assert answers[0] == answers[1] == answers[2]
+
+
+def test_trivial_systems_need_no_model(tmp_path: Path) -> None:
+    (run,) = evaluate_recipe("majority", ["tinyov"], out=tmp_path, options=OPTIONS)
+    _, done = read_run(Path(run.folder))
+    assert len({p.text for p in done.values()}) == 1
+    assert run.preflight is None
+    assert run.record.settings.system.train == fake_load("tinyov", "train").digest()
+    seeds = [
+        evaluate_recipe("random", out=tmp_path / str(s), options=replace(OPTIONS, seed=s))[0]
+        for s in (0, 1)
+    ]
+    first, second = (read_run(Path(r.folder))[1] for r in seeds)
+    assert [p.text for p in first.values()] != [p.text for p in second.values()]
+
+
+def test_other_splits_have_folders_of_their_own(tmp_path: Path) -> None:
+    for split in ("test", "dev"):
+        evaluate_recipe("majority", out=tmp_path, options=OPTIONS, split=split)
+    assert {p.name for p in (tmp_path / "majority").iterdir()} == {"tinyov", "tinyov-dev"}
+
+
+def test_unknown_names_are_told_with_the_nearest(tmp_path: Path) -> None:
+    with pytest.raises(UnknownNameError, match=r"did you mean .*'lora-las-r4'"):
+        evaluate_recipe("lora-las-r", out=tmp_path)
+    with pytest.raises(UnknownNameError, match="scale of lora-las-r4 'tinny'"):
+        evaluate_recipe("lora-las-r4", out=tmp_path, place=Place(scale="tinny"))
+
+
+def test_no_adapter_says_how_to_train_one(tmp_path: Path, base_folder: Path) -> None:
+    where = Place(base=str(base_folder), device="cpu")
+    with pytest.raises(InputError, match="no trained adapter of 'lora-las-r4'") as caught:
+        evaluate_recipe("lora-las-r4", out=tmp_path, place=where)
+    told = str(caught.value)
+    assert f"ovbench train --model lora-las-r4 --base {base_folder}" in told
+    assert str(tmp_path / "lora-las-r4" / "train") in told
+
+
+def test_where_adapters_are_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = load_recipe("lora-las-r4")
+    bundled = tmp_path / "bundled"
+    bundled.mkdir()
+    monkeypatch.setattr("ovbench.runs.recipe.adapter_folder", lambda name: bundled)
+    assert find_adapter(recipe, Place(), tmp_path) == bundled  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="at scale 'paper'"):
+        find_adapter(recipe, Place(scale="paper"), tmp_path)  # type: ignore[arg-type]
+    trained = tmp_path / "lora-las-r4" / "train" / "adapter"
+    trained.mkdir(parents=True)
+    assert find_adapter(recipe, Place(), tmp_path) == trained  # type: ignore[arg-type]
+    given = Place(adapter=trained.parent)
+    assert find_adapter(recipe, given, tmp_path / "x") == trained  # type: ignore[arg-type]
+    assert find_adapter(recipe, Place(adapter=bundled), tmp_path) == bundled  # type: ignore[arg-type]
+
+
+def test_another_adapter_in_the_same_folder_is_refused(
+    tmp_path: Path, place: Place, base_folder: Path
+) -> None:
+    evaluate_recipe("lora-las-r4-wide", out=tmp_path, place=place, batch_size=4, options=OPTIONS)
+    other = make_adapter("lora-las-r4-wide", base_folder, tmp_path / "other", seed=5)
+    elsewhere = replace(place, adapter=other)
+    with pytest.raises(InputError, match=r"system\.adapter is [0-9a-f]{12}… there and"):
+        evaluate_recipe(
+            "lora-las-r4-wide", out=tmp_path, place=elsewhere, batch_size=4, options=OPTIONS
+        )
+
+
+def test_a_run_is_opened_again_by_hash(tmp_path: Path, place: Place, base_folder: Path) -> None:
+    (run,) = evaluate_recipe(
+        "lora-las-r4-wide", out=tmp_path, place=place, batch_size=4, options=OPTIONS
+    )
+    found = reopen(run.folder, place)
+    assert found.record == run.record
+    assert [*found.predictions] == [item.id for item in found.task.items]
+    other = make_adapter("lora-las-r4-wide", base_folder, tmp_path / "other", seed=5)
+    with pytest.raises(ValidationError, match="the adapter is not the one that made this run"):
+        reopen(run.folder, replace(place, adapter=other))
+    (trivial,) = evaluate_recipe("majority", out=tmp_path, options=OPTIONS)
+    with pytest.raises(InputError, match="trivial system"):
+        reopen(trivial.folder)
+    path = Path(run.folder) / "run.json"
+    text = path.read_text().replace(run.record.settings.task_digest, "0" * 64)
+    path.write_text(text)
+    with pytest.raises(ValidationError, match="the task is not the one"):
+        reopen(run.folder, place)
+
+
+def test_the_las_report_of_a_run(tmp_path: Path, place: Place) -> None:
+    (run,) = evaluate_recipe(
+        "lora-las-r4-wide", out=tmp_path, place=place, batch_size=4, options=OPTIONS
+    )
+    found = las_report_of(run.folder, place, batch_size=5)
+    assert (found.system, found.task, found.items) == ("lora-las-r4-wide", "tinyov", 11)
+    assert (found.amplitude, found.omega) == (0.5, 3.0)
+    assert found.changes["context_swap"].mean_abs > 100 * found.changes["rounding"].mean_abs
+    assert json.loads(found.to_json())["changes"]["las_off"]["reference"] == "las"
+
+
+def test_the_leak_test_of_a_run(tmp_path: Path, place: Place) -> None:
+    """A part of the items, contexts exchanged among all of them, answers as recorded."""
+    recipe = variant(tmp_path, "exchanged", "[context]", "[context]\nshuffled = true")
+    options = replace(OPTIONS, limit=5)
+    (run,) = evaluate_recipe(str(recipe), out=tmp_path, place=place, batch_size=2, options=options)
+    found = leak_test_of(run.folder, place, recipe=str(recipe))
+    assert found.verdict == "no leak"
+    assert found.items == 5
+    assert found.not_as_recorded == ()
+    assert found.control.differing > 0
+    assert las_report_of(run.folder, place, recipe=str(recipe)).items == 5
+
+
+def variant(folder: Path, name: str, old: str, new: str) -> Path:
+    """A recipe file like lora-las-r4-wide's, under another name and with one thing changed."""
+    adapters = Path(__file__).parents[2] / "adapters"
+    (folder / "prompts").mkdir()
+    for file in (adapters / "prompts").iterdir():
+        (folder / "prompts" / file.name).write_text(file.read_text())
+    text = (adapters / "lora-las-r4-wide.toml").read_text()
+    assert old in text
+    named = text.replace('name = "lora-las-r4-wide"', f'name = "{name}"').replace(old, new, 1)
+    path = folder / f"{name}.toml"
+    path.write_text(named)
+    return path
+
+
+def test_an_oracle_recipe_is_marked(tmp_path: Path, place: Place) -> None:
+    recipe = variant(tmp_path, "upper", 'source = "description"', 'source = "oracle"')
+    (run,) = evaluate_recipe(str(recipe), out=tmp_path, place=place, batch_size=4, options=OPTIONS)
+    assert run.record.settings.system.oracle
+    assert not run.comparable

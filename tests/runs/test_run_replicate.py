@@ -1,0 +1,232 @@
+"""Comparisons from names: what is missing is trained and evaluated, what is there is not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from run_fakes import fake_load
+from run_models import las_model, lora_model, make_adapter
+
+from ovbench.errors import InputError, OvbenchError, UnknownNameError
+from ovbench.runs import replicate
+from ovbench.runs.footprint import footprint, saved_activation_bytes
+from ovbench.runs.recipe import Place
+from ovbench.runs.replicate import Job, compare_recipes, train_apart
+from ovbench.systems import load_recipe
+from ovbench.training.collate import collate
+from ovbench.training.encode import Encoded, Pair, encode
+from ovbench.training.report import TrainingReport
+
+pytestmark = pytest.mark.usefixtures("fake_tasks")
+NAMES = ["affectgpt-lora-r8", "lora-las-r4-wide", "majority"]
+
+
+def report(name: str, seed: int, order: int) -> TrainingReport:
+    return TrainingReport(
+        system=name,
+        scale="tiny",
+        recipe_digest="0",
+        base=None,
+        context=None,
+        context_source="none",
+        train_digest="0",
+        dev_digest="0",
+        seams=0,
+        train_items={},
+        dev_items={},
+        seed=seed,
+        batch_order_seed=order,
+        steps=1,
+        planned_steps=1,
+        ended_by="steps",
+        effective_batch=1,
+        device_batch=1,
+        memory_halvings=0,
+        skipped_steps=0,
+        tokens=10,
+        target_tokens=5,
+        padding_share=0.0,
+        train_seconds=1.0,
+        eval_seconds=1.0,
+        tokens_per_second=100.0 + seed,
+        peak_memory_bytes=1000 + seed,
+        trainable_parameters=1,
+        curve=(),
+        best_step=1,
+        best_loss=1.0,
+        dtype="float32",
+        device="cpu",
+        threads=1,
+        processes=1,
+        resumed=0,
+        notes=(),
+        versions={},  # type: ignore[arg-type]
+    )
+
+
+@pytest.fixture
+def trainings(monkeypatch: pytest.MonkeyPatch, base_folder: Path) -> list[Job]:
+    """Training makes an adapter at once; every one is noted."""
+    done: list[Job] = []
+
+    def quick(job: Job, folder: Path, task: str, place: Place) -> None:
+        done.append(job)
+        make_adapter(job.name, base_folder, folder / "adapter", job.seed + 50 * job.reordered)
+        text = report(job.name, job.seed, job.seed + 50 * job.reordered).to_json()
+        (folder / "training.json").write_text(text)
+
+    monkeypatch.setattr(replicate, "train_apart", quick)
+    return done
+
+
+def run(out: Path, base_folder: Path, names: list[str], seeds: int = 2, **options: object):  # type: ignore[no-untyped-def]
+    place = Place(base=str(base_folder), device="cpu")
+    return compare_recipes(
+        names,
+        seeds=seeds,
+        out=out,
+        place=place,
+        batch_size=8,
+        draws=100,
+        **options,  # type: ignore[arg-type]
+    )
+
+
+def test_everything_missing_is_made_and_nothing_twice(
+    tmp_path: Path, base_folder: Path, trainings: list[Job]
+) -> None:
+    found = run(tmp_path, base_folder, NAMES, limit=4)
+    assert [row.name for row in found.rows] == NAMES
+    assert all(row.seeds == (0, 1) for row in found.rows)
+    assert found.noise_of == "affectgpt-lora-r8"
+    assert trainings == [
+        *(Job(name, seed) for seed in (0, 1) for name in NAMES[:2]),
+        *(Job(NAMES[0], seed, reordered=True) for seed in (0, 1)),
+    ]
+    assert {p.name for p in tmp_path.iterdir()} == {
+        *("seed-0", "seed-1", "seed-0-reordered", "seed-1-reordered"),
+    }
+    cost = found.rows[1].cost
+    assert cost.train_tokens_per_second == 100.5
+    assert cost.peak_memory_bytes == 1001
+    adapter = tmp_path / "seed-0" / NAMES[1] / "train" / "adapter" / "adapter_model.safetensors"
+    assert cost.adapter_bytes == adapter.stat().st_size
+    assert cost.decode_tokens_per_second is not None
+    assert found.rows[2].cost.trainable_parameters is None
+    before = len(trainings)
+    again = run(tmp_path, base_folder, NAMES, limit=4)
+    assert len(trainings) == before
+    assert again.rows == found.rows
+    more = run(tmp_path, base_folder, NAMES[:1], seeds=3, limit=4)
+    assert trainings[before:] == [Job(NAMES[0], 2), Job(NAMES[0], 2, reordered=True)]
+    assert more.rows[0].scores["WF"].by_seed[:2] == found.rows[0].scores["WF"].by_seed
+
+
+def test_without_training_there_is_no_noise_floor(
+    tmp_path: Path, base_folder: Path, trainings: list[Job]
+) -> None:
+    found = run(tmp_path, base_folder, ["majority", "random"])
+    assert trainings == []
+    assert found.noise == {}
+    assert found.rows[1].scores["WF"].sd != 0
+
+
+def test_mistakes_are_told_before_anything_is_trained(
+    tmp_path: Path, base_folder: Path, trainings: list[Job]
+) -> None:
+    with pytest.raises(UnknownNameError, match="unknown model 'dora-r9'"):
+        run(tmp_path, base_folder, [NAMES[0], "dora-r9"])
+    with pytest.raises(InputError, match="no seeds"):
+        run(tmp_path, base_folder, NAMES, seeds=0)
+    assert trainings == []
+
+
+def test_what_fails_in_the_training_process_is_told_here(tmp_path: Path) -> None:
+    place = Place(base="no/such/folder/at/all", device="cpu")
+    with pytest.raises(OvbenchError, match="no/such/folder") as caught:
+        train_apart(Job("affectgpt-lora-r8", 0), tmp_path / "t", "tinyov", place)
+    assert caught.value.exit_code == 2
+
+
+@pytest.mark.slow
+def test_a_real_training_in_a_process_of_its_own(tmp_path: Path, base_folder: Path) -> None:
+    adapters = Path(__file__).parents[2] / "adapters"
+    (tmp_path / "prompts").mkdir()
+    for file in (adapters / "prompts").iterdir():
+        (tmp_path / "prompts" / file.name).write_text(file.read_text())
+    text = (adapters / "affectgpt-lora-r8.toml").read_text()
+    recipe = tmp_path / "short.toml"
+    named = text.replace('name = "affectgpt-lora-r8"', 'name = "short"')
+    recipe.write_text(named.replace("steps = 350", "steps = 2"))
+    found = run(tmp_path / "out", base_folder, [str(recipe), "majority"], seeds=1)
+    assert [row.name for row in found.rows] == ["short", "majority"]
+    assert found.noise_of == "short"
+    assert found.rows[0].cost.peak_memory_bytes
+
+
+def batch() -> Encoded:
+    class Characters:
+        eos_token_id, pad_token_id = 1, 0
+
+        def __call__(self, text: str, **_: object) -> dict[str, list[int]]:
+            return {"input_ids": [2 + ord(c) % 60 for c in text]}
+
+    pairs = [Pair(f"{k}", "what is it " * 3, "happy, sad") for k in range(4)]
+    rows = torch.nn.functional.normalize(torch.ones(4, 6)).numpy()
+    return encode(pairs, Characters(), 100, rows)  # type: ignore[arg-type]
+
+
+def test_saved_activations_are_counted_the_same_every_time() -> None:
+    data = batch()
+    las, lora = las_model().train(), lora_model().train()
+    four = collate(data, range(4))
+    assert saved_activation_bytes(las, four) == saved_activation_bytes(las, four)
+    two = saved_activation_bytes(las, collate(data, range(2)))
+    assert saved_activation_bytes(las, four) == pytest.approx(2 * two, rel=0.01)
+    plain = four.__class__(**{**vars(four), "label_context": None})
+    ratio = saved_activation_bytes(las, four) / saved_activation_bytes(lora, plain)
+    assert 1.0 < ratio < 1.1, "LAS keeps s per sample and nothing else more than LoRA"
+
+
+def test_saved_activations_against_a_count_by_hand() -> None:
+    """y = x², z = y·W: autograd keeps x for the square and y for the product, 4 bytes each."""
+
+    class Squares(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.table = torch.nn.Parameter(torch.ones(64, 16))
+            self.weight = torch.nn.Parameter(torch.ones(16, 64))
+            self.more = 0
+
+        def forward(self, input_ids: torch.Tensor, **_: object) -> object:
+            x = self.table[input_ids]
+            for _ in range(self.more):
+                x = x * x
+            return type("Output", (), {"logits": (x * x) @ self.weight})
+
+    four = collate(batch(), range(4))
+    plain = four.__class__(**{**vars(four), "label_context": None})
+    model = Squares()
+    one = saved_activation_bytes(model, plain)
+    model.more = 3
+    four_squares = saved_activation_bytes(model, plain)
+    assert four_squares - one == 3 * plain.input_ids.numel() * 16 * 4
+
+
+def test_the_footprint_of_recipes(base_folder: Path) -> None:
+    place = Place(base=str(base_folder), device="cpu")
+    train = fake_load("tinyov", "train")
+    lora, las, dora = (
+        footprint(load_recipe(name), place, train)  # type: ignore[arg-type]
+        for name in ("affectgpt-lora-r8", "lora-las-r8", "dora-r8")
+    )
+    assert lora.total_parameters - lora.trainable_parameters == (
+        las.total_parameters - las.trainable_parameters
+    )
+    assert dora.trainable_parameters > lora.trainable_parameters
+    assert dora.saved_activation_bytes > 1.1 * lora.saved_activation_bytes
+    # 7 targets on two layers, in + out each, rank 8, hidden 32, keys 16, inner 48.
+    shapes = [(32, 32), (32, 16), (32, 16), (32, 32), (32, 48), (32, 48), (48, 32)]
+    assert lora.trainable_parameters == 2 * sum(8 * (a + b) for a, b in shapes)
