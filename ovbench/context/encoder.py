@@ -35,7 +35,7 @@ class Encoder(Protocol):
 
 @cache
 def open_encoder(name: str) -> Encoder:
-    """The encoder of that name: ``clusters`` or ``sentence:PATH``.
+    """The encoder of that name: ``clusters``, ``clusters:DIM`` or ``sentence:PATH``.
 
     Raises
     ------
@@ -49,8 +49,13 @@ def open_encoder(name: str) -> Encoder:
 
         return ClusterEncoder()
     kind, _, path = name.partition(":")
+    if kind == "clusters" and path.isdecimal():
+        from ovbench.context.projected import MOST, ProjectedEncoder
+
+        if 1 <= int(path) <= MOST:
+            return ProjectedEncoder(open_encoder("clusters"), int(path))
     if kind == "sentence" and path:
         from ovbench.context.sentence import SentenceEncoder
 
         return SentenceEncoder(path)
-    raise UnknownNameError("context encoder", name, ["clusters", "sentence:PATH"])
+    raise UnknownNameError("context encoder", name, ["clusters", "clusters:DIM (1 to 256)", "sentence:PATH"])

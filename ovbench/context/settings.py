@@ -20,7 +20,8 @@ class ContextSettings(BaseModel):
     the mean over the labels that a first pass predicted. ``none``: no context. ``oracle``: the mean
     over the gold labels, an upper bound that is never ranked."""
     encoder: str = "clusters"
-    """``clusters`` (built in, without weights) or ``sentence:PATH`` (sentence-transformers)."""
+    """``clusters`` (built in, without weights), ``clusters:DIM`` (the same in fewer dimensions) or
+    ``sentence:PATH`` (sentence-transformers)."""
     temperature: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 10.0
     """What ``prototypes`` multiplies cosines by before the softmax; larger is sharper."""
     shuffled: bool = False

@@ -101,7 +101,6 @@ def load_base(name: str | Path = TINY, *, dtype: str = "auto", device: str = "au
         If the weights are not here, are damaged, are of no architecture that transformers knows, or
         do not fit into memory; or there is no such device or dtype.
     """
-    logging.disable_progress_bar()  # a bar per model, silent or not, is noise in a log
     folder = locate(str(name))
     where = resolve_device(device)
     kind = resolve_dtype(dtype, where)

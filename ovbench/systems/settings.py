@@ -135,7 +135,7 @@ class TrainingSettings(Frozen):
     learning_rate: Number = Field(gt=0)
     """Peak of the schedule."""
     batch_size: Count
-    """Examples per optimiser step and process, before accumulation."""
+    """Examples per batch, over all processes; with ``accumulation``, several to a step."""
     accumulation: Count = 1
     """Batches per optimiser step."""
     steps: Count | None = None

@@ -1,0 +1,95 @@
+"""Folders that are whole or not there: written beside their name, then renamed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from safetensors import SafetensorError
+
+from ovbench.errors import InputError, OvbenchError
+
+
+@contextmanager
+def whole_folder(folder: Path) -> Iterator[Path]:
+    """Yields an empty folder beside ``folder``; it takes that name when the block ends well.
+
+    What was written is synced to disk before the rename. A former folder of that name is kept
+    under ``.NAME.former`` until the new one is in place, and put back by :func:`settle` if the
+    process dies between the two renames.
+
+    Raises
+    ------
+    OvbenchError
+        If writing fails midway (a full disk); the former folder is left as it was.
+    """
+    fresh, former = _sibling(folder, "new"), _sibling(folder, "former")
+    try:
+        shutil.rmtree(fresh, ignore_errors=True)
+        fresh.mkdir()
+        yield fresh
+        for path in fresh.rglob("*"):
+            if path.is_file():  # safetensors writes files that nobody else may read
+                path.chmod(fresh.stat().st_mode & 0o666)
+            _sync(path)
+        _sync(fresh)
+        if folder.exists():
+            shutil.rmtree(former, ignore_errors=True)
+            folder.rename(former)
+        fresh.rename(folder)
+        _sync(folder.parent)
+        shutil.rmtree(former, ignore_errors=True)
+    except (OSError, SafetensorError) as error:
+        settle(folder)
+        reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        raise OvbenchError(
+            f"{folder}: writing failed ({reason}); nothing was changed there. "
+            "Free some space, or choose another folder, and resume."
+        ) from None
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+
+
+def settle(folder: Path) -> None:
+    """Undo what a dead process left half done: its unfinished folder, its renamed former one."""
+    former = _sibling(folder, "former")
+    if former.exists() and not folder.exists():
+        former.rename(folder)
+    shutil.rmtree(former, ignore_errors=True)
+    shutil.rmtree(_sibling(folder, "new"), ignore_errors=True)
+
+
+def make_folder(folder: Path) -> None:
+    """Create ``folder`` with its parents.
+
+    Raises
+    ------
+    InputError
+        If it cannot be created, or a file has its name.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"this folder cannot be made ({error.strerror})",
+            where=str(folder),
+            mend="choose another folder for the output",
+        ) from None
+
+
+def _sibling(folder: Path, purpose: str) -> Path:
+    return folder.with_name(f".{folder.name}.{purpose}")
+
+
+def _sync(path: Path) -> None:
+    """Have the operating system write a file or folder to disk (where folders can be synced)."""
+    if os.name == "nt" and path.is_dir():
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

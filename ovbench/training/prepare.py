@@ -1,0 +1,142 @@
+"""What a training is made of, in memory: base, fresh adapter, encoded splits, contexts."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from ovbench.context import ContextBuilder, ContextSettings, open_context
+from ovbench.systems.loading import Base, build, load_base
+from ovbench.systems.prompting import Prompt
+from ovbench.systems.recipe import CausalLmRecipe
+from ovbench.tasks import Task, load_task, trainable
+from ovbench.training.encode import Encoded, Pair, encode
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+    from transformers import PreTrainedTokenizerBase
+
+
+@dataclass(frozen=True)
+class Ready:
+    """Everything that the loop needs, and where it came from."""
+
+    recipe: CausalLmRecipe
+    scale: str
+    base: Base
+    model: PeftModel
+    context: ContextBuilder
+    """Of the train split."""
+    train: Encoded
+    dev: Encoded
+    train_digest: str
+    """sha256 over the split's items and gold."""
+    dev_digest: str
+
+    def identity(self) -> dict[str, str]:
+        """What a saved state must agree with, beside what the user asked for."""
+        return {
+            "base": self.base.sha256,
+            "context": self.context.digest,
+            "train split": self.train_digest,
+            "dev split": self.dev_digest,
+            "first weights": first_weights(self.model),
+        }
+
+
+def prepare(
+    recipe: CausalLmRecipe,
+    scale: str,
+    seed: int,
+    task: str,
+    *,
+    base: str | Path | None,
+    dtype: str,
+    device: torch.device,
+) -> Ready:
+    """Load the task's train and dev splits and the base, and put a fresh adapter on it.
+
+    Raises
+    ------
+    InputError
+        If the task, the base or the context's source cannot be used, or nothing fits.
+    """
+    part = recipe.scale(scale)
+    train, dev = load_task(task, "train"), load_task(task, "dev")
+    contexts = [context_of(recipe.context_at(scale), split, train) for split in (train, dev)]
+    loaded = load_base(base or part.backbone, dtype=dtype, device=str(device))
+    texts, dev_texts = (
+        encode_task(split, part.prompt, loaded.tokenizer, part.training.max_length, context)
+        for split, context in zip((train, dev), contexts, strict=True)
+    )
+    builder = contexts[0]
+    model = build(
+        recipe,
+        scale,
+        loaded,
+        seed,
+        label_dim=builder.dim or None,
+        context_schema=builder.schema,
+    )
+    return Ready(
+        recipe=recipe,
+        scale=scale,
+        base=loaded,
+        model=model,
+        context=builder,
+        train=texts,
+        dev=dev_texts,
+        train_digest=train.digest(),
+        dev_digest=dev.digest(),
+    )
+
+
+def context_of(settings: ContextSettings, split: Task, train: Task) -> ContextBuilder:
+    """The builder of one split's contexts; gold goes in for source ``oracle`` alone."""
+    return open_context(
+        settings,
+        train,
+        over=split.items if settings.shuffled else None,
+        oracle_gold=split.gold if settings.source == "oracle" else None,
+    )
+
+
+def encode_task(
+    split: Task,
+    prompt: Prompt,
+    tokenizer: PreTrainedTokenizerBase,
+    max_length: int,
+    context: ContextBuilder,
+) -> Encoded:
+    """The prompts of a train or dev split, each with its gold labels as the completion.
+
+    ``two_pass`` contexts are those of the first pass: in training nothing has been predicted yet.
+
+    Raises
+    ------
+    InputError
+        If it is a test split, or as :func:`ovbench.training.encode.encode`.
+    """
+    pairs = [
+        Pair(item.id, prompt.render(item), prompt.completion(split.gold[item.id].labels))
+        for item in trainable(split).items
+    ]
+    return encode(pairs, tokenizer, max_length, context.build(split.items))
+
+
+def first_weights(model: torch.nn.Module) -> str:
+    """SHA-256 over the trainable parameters' names and bytes.
+
+    A base that PiSSA or OLoRA changed follows from them, so a resumed run that starts from the
+    same adapter also stands on the same base.
+    """
+    found = hashlib.sha256()
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            found.update(name.encode())
+            found.update(parameter.detach().cpu().contiguous().numpy().tobytes())
+    return found.hexdigest()

@@ -1,0 +1,251 @@
+"""Train one recipe at one scale: everything by name in, an adapter and its report out."""
+
+from __future__ import annotations
+
+import math
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, get_args
+
+import torch
+
+from ovbench.errors import InputError, MissingExtraError, UnknownNameError
+from ovbench.io.atomic import write_text
+from ovbench.systems.devices import resolve_device, resolve_dtype
+from ovbench.systems.recipe import CausalLmRecipe, ConstantRecipe
+from ovbench.systems.registry import load_recipe
+from ovbench.systems.saved import save_adapter
+from ovbench.systems.settings import TrainingSettings
+from ovbench.training.buckets import steps_per_epoch
+from ovbench.training.checkpoint import Progress
+from ovbench.training.folders import make_folder
+from ovbench.training.loop import ADAPTER, LAST, Plan, fit
+from ovbench.training.prepare import Ready, prepare
+from ovbench.training.processes import open_accelerator
+from ovbench.training.record import report_of
+from ovbench.training.report import (
+    REPORT_FILE,
+    StepReport,
+    Tracker,
+    TrainingReport,
+    read_report,
+)
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+LOGS = "logs"
+"""Folder of an experiment tracker's files, beside the adapter."""
+
+
+def train(
+    recipe: CausalLmRecipe | ConstantRecipe | str,
+    scale: str,
+    seed: int,
+    out: str | Path,
+    *,
+    task: str = "tinyov",
+    base: str | Path | None = None,
+    resume: bool = False,
+    batch_order_seed: int | None = None,
+    device: str | None = None,
+    dtype: str | None = None,
+    tracker: str | None = None,
+    on_step: Callable[[StepReport], None] | None = None,
+    steps: int | None = None,
+) -> TrainingReport:
+    """Train ``recipe``'s adapter on the task's train split; keep the best one on its dev split.
+
+    ``out`` ends up with ``adapter/`` (as PEFT reads it) and ``training.json`` (the report); while
+    training goes on, ``last/`` holds the states to resume from.
+
+    Parameters
+    ----------
+    scale:
+        ``tiny`` or ``paper``, as the recipe has it.
+    seed:
+        Of the adapter's first weights, of dropout, and of the batches unless
+        ``batch_order_seed`` is given: the same start, another order.
+    base:
+        A base in place of the recipe's, as :func:`ovbench.systems.loading.load_base` takes it.
+    resume:
+        Go on from ``last/``; without a state there, begin; when finished, return the report.
+    device, dtype:
+        In place of the best device and of the recipe's dtype.
+    tracker:
+        ``tensorboard`` or ``wandb``.
+    on_step:
+        Called in the main process after every optimiser step.
+    steps:
+        Optimiser steps in place of the recipe's.
+
+    Raises
+    ------
+    InputError
+        If the recipe, scale, base, device or data cannot be used, or ``out`` holds another run.
+    MissingExtraError
+        If the tracker's package is not installed.
+    NonFiniteError, InterruptedRunError, OvbenchError
+        As :func:`ovbench.training.loop.fit`.
+    """
+    chosen = _trained(recipe)
+    settings = _settings(chosen.scale(scale).training, dtype, device, steps)
+    folder, order = Path(out), seed if batch_order_seed is None else batch_order_seed
+    asked: dict[str, str | int] = {
+        "recipe": chosen.digest(),
+        "scale": scale,
+        "task": task,
+        "seed": seed,
+        "batch order seed": order,
+        "dtype": settings.dtype,
+    }
+    finished = _look_at(folder, resume)
+    if finished:
+        _check_same(finished, asked, settings.steps, folder)
+        return finished
+    followed = _tracker(tracker) if tracker else None
+    make_folder(folder)  # before anything large is loaded in vain
+    accelerator = open_accelerator(device or "auto", settings.dtype, followed, folder / LOGS)
+    ready = prepare(
+        chosen,
+        scale,
+        seed,
+        task,
+        base=base,
+        dtype=settings.dtype,
+        device=accelerator.device,
+    )
+    total = _steps(settings, len(ready.train))
+    shape: dict[str, str | int] = {"steps": total, "processes": accelerator.num_processes}
+    plan = Plan(
+        name=chosen.name,
+        settings=settings,
+        steps=total,
+        seed=seed,
+        batch_order_seed=order,
+        out=folder,
+        identity={**asked, **ready.identity(), **shape},
+        save_adapter=lambda place: save_adapter(ready.model, place, ready.base),
+    )
+    progress = _followed(ready, plan, accelerator, followed, resume, on_step)
+    report = report_of(ready, plan, progress, accelerator)
+    if accelerator.is_main_process:
+        write_text(folder / REPORT_FILE, report.to_json())
+        shutil.rmtree(folder / LAST, ignore_errors=True)
+    accelerator.wait_for_everyone()
+    return report
+
+
+def _followed(
+    ready: Ready,
+    plan: Plan,
+    accelerator: Accelerator,
+    tracker: Tracker | None,
+    resume: bool,
+    on_step: Callable[[StepReport], None] | None,
+) -> Progress:
+    """:func:`fit`, with memory counted from here on and the tracker closed however it ends."""
+    if accelerator.device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(accelerator.device)
+    if tracker:
+        accelerator.init_trackers("ovbench", config=dict(plan.identity))
+    try:
+        return fit(
+            ready.model, ready.train, ready.dev, plan, accelerator, resume=resume, on_step=on_step
+        )
+    finally:
+        for one in accelerator.trackers:
+            one.finish()
+
+
+def _trained(recipe: CausalLmRecipe | ConstantRecipe | str) -> CausalLmRecipe:
+    chosen = load_recipe(recipe) if isinstance(recipe, str) else recipe
+    if isinstance(chosen, ConstantRecipe):
+        raise InputError(
+            f"{chosen.name!r} is a trivial baseline and has nothing to train",
+            mend=f"run it as it is: ovbench eval --model {chosen.name}",
+        )
+    return chosen
+
+
+def _settings(
+    settings: TrainingSettings, dtype: str | None, device: str | None, steps: int | None
+) -> TrainingSettings:
+    """The recipe's settings with what was asked for in their place."""
+    changes: dict[str, object] = {}
+    if dtype is not None:
+        kind = resolve_dtype(dtype, resolve_device(device or "auto"))
+        changes["dtype"] = str(kind).removeprefix("torch.")
+    if steps is not None:
+        if steps < 1:
+            raise InputError(f"{steps} training steps", expected="1 or more")
+        changes |= {"steps": steps, "epochs": None}
+    return settings.model_copy(update=changes)
+
+
+def _steps(settings: TrainingSettings, items: int) -> int:
+    if settings.steps is not None:
+        return settings.steps
+    per_epoch = steps_per_epoch(items, settings.batch_size * settings.accumulation)
+    return max(1, math.ceil((settings.epochs or 0) * per_epoch))
+
+
+def _look_at(folder: Path, resume: bool) -> TrainingReport | None:
+    """The report of the finished run in ``folder``, if there is one and it is asked for.
+
+    Raises
+    ------
+    InputError
+        If there is a run, finished or not, and it was not asked to go on.
+    """
+    report = folder / REPORT_FILE
+    if resume:
+        return read_report(report) if report.exists() else None
+    for name in (REPORT_FILE, LAST, ADAPTER):
+        if (folder / name).exists():
+            state = "a finished training" if report.exists() else "a training that was begun"
+            raise InputError(
+                f"the folder holds {state}",
+                where=str(folder),
+                mend="go on with --resume, or train into another folder",
+            )
+    return None
+
+
+def _check_same(
+    report: TrainingReport, asked: Mapping[str, str | int], steps: int | None, folder: Path
+) -> None:
+    """Refuse a finished run that is not the one asked for."""
+    there = {
+        "recipe": report.recipe_digest,
+        "scale": report.scale,
+        "seed": report.seed,
+        "batch order seed": report.batch_order_seed,
+        "dtype": report.dtype,
+        "steps": report.planned_steps,
+    }
+    wanted = {**asked, "steps": steps or report.planned_steps}
+    differs = [
+        f"{key} was {value}, is {wanted[key]}"
+        for key, value in there.items()
+        if value != wanted[key]
+    ]
+    if differs:
+        raise InputError(
+            f"the finished training here is another one: {'; '.join(differs)}",
+            where=str(folder),
+            mend="train into another folder",
+        )
+
+
+def _tracker(name: str) -> Tracker:
+    from accelerate.utils import is_tensorboard_available, is_wandb_available
+
+    installed = {"tensorboard": is_tensorboard_available, "wandb": is_wandb_available}
+    for known in get_args(Tracker):
+        if name == known:
+            if not installed[name]():
+                raise MissingExtraError(f"--tracker {name}", "trackers")
+            return known  # type: ignore[no-any-return]
+    raise UnknownNameError("tracker", name, get_args(Tracker))
