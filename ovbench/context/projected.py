@@ -47,4 +47,4 @@ class ProjectedEncoder:
 def _signs(number: int) -> NDArray[np.float64]:
     """256 signs for one dimension of the source."""
     bits = np.unpackbits(np.frombuffer(hashlib.sha256(str(number).encode()).digest(), np.uint8))
-    return 2.0 * bits - 1.0
+    return bits.astype(np.float64) * 2 - 1

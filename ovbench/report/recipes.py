@@ -15,7 +15,7 @@ AnyRecipe = CausalLmRecipe | ConstantRecipe
 
 def recipe_list(recipes: Iterable[AnyRecipe]) -> Section:
     """Every recipe on one line."""
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for recipe in recipes:
         if isinstance(recipe, CausalLmRecipe):
             method = recipe.method
@@ -56,13 +56,13 @@ def recipe_card(recipe: AnyRecipe) -> Iterator[Section]:
         for name, scale in recipe.scales.items():
             yield _prompt(name, scale)
     if recipe.published:
-        rows = [
+        figures = [
             (p.dataset, p.metric, f"{p.value:g}", p.source, p.note or "") for p in recipe.published
         ]
         yield Section(
             "Published by its authors (not measured here)",
             ("dataset", "metric", "value", "source", "note"),
-            tuple(rows),
+            tuple(figures),
         )
 
 
