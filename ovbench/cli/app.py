@@ -66,7 +66,7 @@ def _root(
 ) -> None:
     """Score and compare open-vocabulary speech emotion recognition systems.
 
-    Start with: ovbench score preds.jsonl --gold gold.csv
+    Start with: ovbench score preds.jsonl --gold gold.csv, or ovbench eval --model lora-las-r4
     """
 
 

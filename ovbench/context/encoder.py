@@ -58,4 +58,5 @@ def open_encoder(name: str) -> Encoder:
         from ovbench.context.sentence import SentenceEncoder
 
         return SentenceEncoder(path)
-    raise UnknownNameError("context encoder", name, ["clusters", "clusters:DIM (1 to 256)", "sentence:PATH"])
+    known = ["clusters", "clusters:DIM (1 to 256)", "sentence:PATH"]
+    raise UnknownNameError("context encoder", name, known)

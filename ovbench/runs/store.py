@@ -20,7 +20,7 @@ from pydantic import ValidationError as PydanticError
 
 from ovbench.errors import InputError, OvbenchError, ValidationError
 from ovbench.io.atomic import write_bytes, write_text
-from ovbench.runs.lock import locked
+from ovbench.io.lock import locked
 from ovbench.runs.records import Cost, Prediction, RunRecord
 
 RUN, PREDICTIONS, COST = "run.json", "predictions.jsonl", "cost.json"

@@ -7,7 +7,6 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +19,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from ovbench import __version__
-from ovbench.errors import InputError, OvbenchError
+from ovbench.errors import InputError
+from ovbench.io.folders import whole_folder
 from ovbench.systems.backbones import read_json
 from ovbench.systems.methods import (
     MUTATING,
@@ -87,30 +87,18 @@ def save_adapter(model: PeftModel, folder: Path, base: Base) -> None:
     OvbenchError
         If writing fails (a full disk); what was there before is kept.
     """
+    with whole_folder(folder, (SafetensorError,)) as fresh:
+        write_adapter(model, fresh, base)
+
+
+def write_adapter(model: PeftModel, folder: Path, base: Base) -> None:
+    """The files of :func:`save_adapter`, into a folder that exists; OSError if that fails."""
     config, state = saved_form(model)
     config["base_model_name_or_path"] = base.name
     record = {"name": base.name, "sha256": base.sha256, "ovbench": __version__}
-    fresh = folder.with_name(f".{folder.name}.new")
-    try:
-        shutil.rmtree(fresh, ignore_errors=True)
-        fresh.mkdir(parents=True)
-        save_file(state, fresh / WEIGHTS, metadata={"format": "pt"})
-        for name, value in ((CONFIG, config), (BASE, record)):
-            (fresh / name).write_text(json.dumps(value, indent=2, sort_keys=True) + "\n", "utf-8")
-        _replace(folder, fresh)
-    except (OSError, SafetensorError) as error:
-        shutil.rmtree(fresh, ignore_errors=True)
-        reason = (error.strerror if isinstance(error, OSError) else None) or error
-        raise OvbenchError(f"{folder}: writing failed ({reason}); nothing was changed.") from None
-
-
-def _replace(folder: Path, fresh: Path) -> None:
-    former = folder.with_name(f".{folder.name}.old")
-    shutil.rmtree(former, ignore_errors=True)
-    if folder.exists():
-        folder.rename(former)
-    fresh.rename(folder)
-    shutil.rmtree(former, ignore_errors=True)
+    save_file(state, folder / WEIGHTS, metadata={"format": "pt"})
+    for name, value in ((CONFIG, config), (BASE, record)):
+        (folder / name).write_text(json.dumps(value, indent=2, sort_keys=True) + "\n", "utf-8")
 
 
 def open_adapter(recipe: CausalLmRecipe | None, folder: Path, base: Base) -> OpenedAdapter:

@@ -22,7 +22,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from ovbench.errors import InputError, ValidationError
-from ovbench.training.folders import make_folder, whole_folder
+from ovbench.io.folders import make_folder, whole_folder
 from ovbench.training.report import DevPoint
 
 SCHEMA = "ovbench.training-state/1"
@@ -93,7 +93,7 @@ def save_state(
         for key, value in optimizer.state.get(parameter, {}).items():
             tensors[f"{key}/{name}"] = value
     record = asdict(progress) | {"curve": [point.model_dump() for point in progress.curve]}
-    with whole_folder(last / f"step-{progress.step:08d}") as folder:
+    with whole_folder(last / f"step-{progress.step:08d}", (SafetensorError,)) as folder:
         save_file({k: v.contiguous().cpu() for k, v in tensors.items()}, folder / _TENSORS)
         state = {
             "schema_version": SCHEMA,

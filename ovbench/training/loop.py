@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from safetensors import SafetensorError
 from torch import nn
 
 from ovbench.errors import InputError
+from ovbench.io.folders import settle, whole_folder
 from ovbench.progress import track
 from ovbench.systems.settings import TrainingSettings
 from ovbench.training.buckets import epoch_batches, steps_per_epoch
@@ -25,7 +27,6 @@ from ovbench.training.checkpoint import (
 )
 from ovbench.training.encode import Encoded
 from ovbench.training.evaluate import evaluate
-from ovbench.training.folders import settle, whole_folder
 from ovbench.training.optim import adamw, parameter_groups, rate_factor, set_rates
 from ovbench.training.processes import DeviceBatch, same_start
 from ovbench.training.report import DevPoint, StepReport
@@ -300,7 +301,7 @@ class _Loop:
             raise self._diverged("the loss on dev", point.loss, progress.step, rate)
         progress.curve.append(point)
         if progress.best is point and self.accelerator.is_main_process:
-            with whole_folder(self.plan.out / ADAPTER) as folder:
+            with whole_folder(self.plan.out / ADAPTER, (SafetensorError,)) as folder:
                 self.plan.save_adapter(folder)
         progress.eval_seconds += time.perf_counter() - began
         self._save()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import shutil
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
@@ -12,14 +13,15 @@ import torch
 
 from ovbench.errors import InputError, MissingExtraError, UnknownNameError
 from ovbench.io.atomic import write_text
+from ovbench.io.folders import make_folder
+from ovbench.io.lock import locked
 from ovbench.systems.devices import resolve_device, resolve_dtype
 from ovbench.systems.recipe import CausalLmRecipe, ConstantRecipe
 from ovbench.systems.registry import load_recipe
-from ovbench.systems.saved import save_adapter
+from ovbench.systems.saved import write_adapter
 from ovbench.systems.settings import TrainingSettings
 from ovbench.training.buckets import steps_per_epoch
 from ovbench.training.checkpoint import Progress
-from ovbench.training.folders import make_folder
 from ovbench.training.loop import ADAPTER, LAST, Plan, fit
 from ovbench.training.prepare import Ready, prepare
 from ovbench.training.processes import open_accelerator
@@ -107,33 +109,34 @@ def train(
     followed = _tracker(tracker) if tracker else None
     make_folder(folder)  # before anything large is loaded in vain
     accelerator = open_accelerator(device or "auto", settings.dtype, followed, folder / LOGS)
-    ready = prepare(
-        chosen,
-        scale,
-        seed,
-        task,
-        base=base,
-        dtype=settings.dtype,
-        device=accelerator.device,
-    )
-    total = _steps(settings, len(ready.train))
-    shape: dict[str, str | int] = {"steps": total, "processes": accelerator.num_processes}
-    plan = Plan(
-        name=chosen.name,
-        settings=settings,
-        steps=total,
-        seed=seed,
-        batch_order_seed=order,
-        out=folder,
-        identity={**asked, **ready.identity(), **shape},
-        save_adapter=lambda place: save_adapter(ready.model, place, ready.base),
-    )
-    progress = _followed(ready, plan, accelerator, followed, resume, on_step)
-    report = report_of(ready, plan, progress, accelerator)
-    if accelerator.is_main_process:
-        write_text(folder / REPORT_FILE, report.to_json())
-        shutil.rmtree(folder / LAST, ignore_errors=True)
-    accelerator.wait_for_everyone()
+    with locked(folder) if accelerator.is_main_process else nullcontext():
+        ready = prepare(
+            chosen,
+            scale,
+            seed,
+            task,
+            base=base,
+            dtype=settings.dtype,
+            device=accelerator.device,
+        )
+        total = _steps(settings, len(ready.train))
+        shape: dict[str, str | int] = {"steps": total, "processes": accelerator.num_processes}
+        plan = Plan(
+            name=chosen.name,
+            settings=settings,
+            steps=total,
+            seed=seed,
+            batch_order_seed=order,
+            out=folder,
+            identity={**asked, **ready.identity(), **shape},
+            save_adapter=lambda place: write_adapter(ready.model, place, ready.base),
+        )
+        progress = _followed(ready, plan, accelerator, followed, resume, on_step)
+        report = report_of(ready, plan, progress, accelerator)
+        if accelerator.is_main_process:
+            write_text(folder / REPORT_FILE, report.to_json())
+            shutil.rmtree(folder / LAST, ignore_errors=True)
+        accelerator.wait_for_everyone()
     return report
 
 

@@ -12,10 +12,12 @@ from ovbench.cli.app import hyphenated
 
 HEAVY = {
     "numpy", "polars", "nltk", "wn", "torch", "transformers", "pydantic", "scipy", "sklearn",
-    "sentence_transformers", "python_calamine",
+    "sentence_transformers", "python_calamine", "peft", "accelerate", "altair",
 }  # fmt: skip
 COMMANDS = [
     [], ["score"], ["normalize"], ["floors"], ["power"], ["schema"], ["protocols"],
+    ["eval"], ["train"], ["compare"], ["las-report"], ["leak-test"], ["params"],
+    ["list"], ["list", "models"], ["show"], ["show", "model"],
     ["protocols", "show"], ["tables"], ["tables", "add"], ["tables", "diff"],
 ]  # fmt: skip
 

@@ -14,8 +14,8 @@ import pytest
 from run_fakes import ABOUT, Answer, Fake, fake_task
 
 from ovbench.errors import InputError, InterruptedRunError, OvbenchError, ValidationError
+from ovbench.io.lock import locked
 from ovbench.runs.evaluate import EvalOptions, evaluate
-from ovbench.runs.lock import locked
 from ovbench.runs.records import Prediction, SystemRecord
 from ovbench.runs.store import open_run, read_run
 from ovbench.scoring import Options
@@ -165,7 +165,7 @@ def test_two_processes_cannot_write_one_run(tmp_path: Path, unbroken: bytes) -> 
     folder = tmp_path / WHERE
     folder.mkdir(parents=True)
     code = (
-        "import sys, time; from pathlib import Path; from ovbench.runs.lock import locked\n"
+        "import sys, time; from pathlib import Path; from ovbench.io.lock import locked\n"
         "with locked(Path(sys.argv[1])):\n    print('held', flush=True); time.sleep(60)"
     )
     with subprocess.Popen(

@@ -16,8 +16,8 @@ from broken_run import run
 from safetensors.torch import load_file
 
 from ovbench.errors import InputError, InterruptedRunError, OvbenchError, ValidationError
+from ovbench.io.folders import settle, whole_folder
 from ovbench.training import checkpoint
-from ovbench.training.folders import settle, whole_folder
 from ovbench.training.report import StepReport
 
 SCRIPT = Path(__file__).with_name("broken_run.py")
@@ -194,3 +194,8 @@ def test_a_death_between_the_two_renames_is_mended(tmp_path: Path) -> None:
     settle(folder)
     assert [p.name for p in tmp_path.iterdir()] == ["adapter"]
     assert (folder / "a").read_text() == "1"
+
+
+def test_a_folder_takes_one_training_at_a_time(tmp_path: Path) -> None:
+    with locked(tmp_path), pytest.raises(InputError, match="being written by process"):
+        train("affectgpt-lora-r8", "tiny", 0, tmp_path, steps=1)

@@ -8,18 +8,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from safetensors import SafetensorError
-
 from ovbench.errors import InputError, OvbenchError
 
 
 @contextmanager
-def whole_folder(folder: Path) -> Iterator[Path]:
+def whole_folder(folder: Path, also: tuple[type[Exception], ...] = ()) -> Iterator[Path]:
     """Yields an empty folder beside ``folder``; it takes that name when the block ends well.
 
     What was written is synced to disk before the rename. A former folder of that name is kept
     under ``.NAME.former`` until the new one is in place, and put back by :func:`settle` if the
-    process dies between the two renames.
+    process dies between the two renames. ``also``: what else a writer raises on a full disk.
 
     Raises
     ------
@@ -29,7 +27,7 @@ def whole_folder(folder: Path) -> Iterator[Path]:
     fresh, former = _sibling(folder, "new"), _sibling(folder, "former")
     try:
         shutil.rmtree(fresh, ignore_errors=True)
-        fresh.mkdir()
+        fresh.mkdir(parents=True)
         yield fresh
         for path in fresh.rglob("*"):
             if path.is_file():  # safetensors writes files that nobody else may read
@@ -42,7 +40,7 @@ def whole_folder(folder: Path) -> Iterator[Path]:
         fresh.rename(folder)
         _sync(folder.parent)
         shutil.rmtree(former, ignore_errors=True)
-    except (OSError, SafetensorError) as error:
+    except (OSError, *also) as error:
         settle(folder)
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
         raise OvbenchError(

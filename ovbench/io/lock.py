@@ -1,4 +1,4 @@
-"""One process at a time per run folder.
+"""One process at a time per output folder.
 
 The operating system holds the lock and lets go of it when the process dies, however it dies, so a
 lock can never be stale: what a dead process leaves behind is a file that anybody may lock again.
@@ -59,7 +59,7 @@ def _take(folder: Path) -> BinaryIO:
             holder = _holder(file)
             file.close()
             raise InputError(
-                f"this run is being written by {holder}",
+                f"this folder is being written by {holder}",
                 where=str(folder),
                 expected="one process at a time",
                 mend="wait until it is done, or name another folder with --output-path",

@@ -1,0 +1,1 @@
+"""TinyOV: a small generated world with the shape of open-vocabulary emotion recognition."""
