@@ -1,7 +1,7 @@
 """Train the backbone of TinyOV: a Qwen2 of 2 M parameters on generated text, never on its answers.
 
-    python scripts/build_backbone.py --out FOLDER --steps 6000
-    python scripts/build_backbone.py --out FOLDER --steps 6000 --resume
+    python scripts/build_backbone.py --out FOLDER --steps 4500
+    python scripts/build_backbone.py --out FOLDER --steps 4500 --resume
 
 FOLDER gets config.json, generation_config.json, model.safetensors (bfloat16), tokenizer files and
 training.json, as they ship in ovbench/testbed/backbone, and checkpoint.pt while training runs.
@@ -79,8 +79,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--batch", type=int, default=8, help="rows of a step")
     parser.add_argument("--length", type=int, default=192, help="tokens of a row")
-    parser.add_argument("--rate", type=float, default=2e-3, help="highest learning rate")
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rate", type=float, default=2.5e-3, help="highest learning rate")
+    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--save-every", type=int, default=250, help="steps between checkpoints")
     parser.add_argument("--small", action="store_true", help="two narrow layers, to try the script")
     return parser.parse_args()
@@ -217,7 +217,7 @@ def _export(
     ).save_pretrained(asked.out)
     backbone_tokenizer.save(tokenizer, asked.out)
     record = {
-        "command": "python scripts/build_backbone.py",
+        "command": _command(asked),
         "seed": asked.seed,
         "steps": state["step"],
         "documents": state["document"],
@@ -232,6 +232,16 @@ def _export(
         "python": platform.python_version(),
     }
     write_text(asked.out / "training.json", json.dumps(record, indent=1) + "\n")
+
+
+def _command(asked: argparse.Namespace) -> str:
+    length = f"--steps {asked.steps}" if asked.minutes is None else f"--minutes {asked.minutes:g}"
+    small = " --small" if asked.small else ""
+    return (
+        f"python scripts/build_backbone.py --out FOLDER {length} --seed {asked.seed}"
+        f" --batch {asked.batch} --length {asked.length} --rate {asked.rate:g}"
+        f" --threads {asked.threads}{small}"
+    )
 
 
 if __name__ == "__main__":

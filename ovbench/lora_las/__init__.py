@@ -9,13 +9,20 @@
 Saved adapters load with ``PeftModel.from_pretrained`` wherever this package has been imported.
 """
 
-from ovbench.errors import MissingExtraError
+from ovbench.errors import InputError, MissingExtraError
 
 try:
-    import peft  # noqa: F401
+    import peft
     import torch  # noqa: F401
 except ImportError as error:
     raise MissingExtraError("LoRA-LAS", "models") from error
+
+if tuple(map(int, peft.__version__.split(".")[:2])) < (0, 21):
+    raise InputError(
+        f"peft {peft.__version__} is installed",
+        expected="peft 0.21 or later, which saves the adapters of methods not its own",
+        mend="upgrade it with: pip install 'peft>=0.21'",
+    )
 
 from .altered import altered
 from .config import WIDE, LasConfig

@@ -86,7 +86,7 @@ def gradient(
             sine.add_(phase)
         rate = torch.cos(sine).mul_(x)  # z·cos θ
         sine.sin_().addcmul_(rate, w)  # sin θ + ω·s·z·cos θ
-        slope = torch.ops.aten.leaky_relu_backward(g, x, k.negative_slope, False)
+        slope = torch.ops.aten.leaky_relu_backward.default(g, x, k.negative_slope, False)
         sine.mul_(slope)
         if wants_scale:
             total[:, 0] += rate.mul_(slope).mul_(x).sum(1)

@@ -19,7 +19,7 @@ from .config import check_constants, refuse_other_variants
 from .errors import LasError
 from .model import check_served
 from .peft_types import OvbenchPeftType, register
-from .precision import full_precision, outside_autocast
+from .precision import full_precision, linear, outside_autocast
 from .variant import Layer
 
 
@@ -50,24 +50,26 @@ class _LoranLinear(torch.autograd.Function):
         ctx.save_for_backward(hidden, weight_a, weight_b)
         ctx.k = k
         with full_precision(hidden.device):
-            return hidden @ _f(weight_b @ weight_a, *k).t()
+            return linear(hidden, _f(linear(weight_b, weight_a.t()), *k))
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         hidden, a, b = ctx.saved_tensors
         amplitude, omega = ctx.k
         with outside_autocast(hidden.device), full_precision(hidden.device):
-            (grad,) = grads
-            x = b @ a
-            phase = omega * x
-            slope = 1 + amplitude * (torch.sin(phase) + phase * torch.cos(phase))
-            flat = grad.reshape(-1, grad.shape[-1])
-            grad_x = (flat.t() @ hidden.reshape(-1, hidden.shape[-1])) * slope
-            return grad @ _f(x, amplitude, omega), b.t() @ grad_x, grad_x @ a.t(), None
+            x = linear(b, a.t())
+            phase = x * omega
+            sine = torch.sin(phase)
+            slope = phase.mul_(torch.cos(phase)).add_(sine).mul_(amplitude).add_(1)
+            update = torch.addcmul(x, x, sine, value=amplitude)
+            flat = grads[0].reshape(-1, grads[0].shape[-1])
+            by_x = linear(flat.t(), hidden.reshape(-1, hidden.shape[-1]).t()).mul_(slope)
+            by_hidden = linear(grads[0], update.t())
+            return by_hidden, linear(b.t(), by_x.t()), linear(by_x, a), None
 
 
 def _f(x: Tensor, amplitude: float, omega: float) -> Tensor:
-    return x + amplitude * x * torch.sin(omega * x)
+    return torch.addcmul(x, x, torch.sin(omega * x), value=amplitude)
 
 
 class LoranVariant(LoraVariant):
@@ -99,7 +101,8 @@ class LoranVariant(LoraVariant):
         with torch.no_grad(), full_precision(module.weight.device):
             a, b = self._weights(module, adapter)
             scaling: float = module.scaling[adapter]
-            delta = _f(b @ a, self.config.amplitude, self.config.omega) * scaling
+            product = linear(b, a.t())
+            delta = _f(product, self.config.amplitude, self.config.omega) * scaling
         return delta.t() if module.fan_in_fan_out else delta
 
     def merge_safe(  # type: ignore[override]

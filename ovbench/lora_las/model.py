@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from .config import LasConfig
 from .errors import LasError
 from .peft_types import OvbenchPeftType, register
-from .precision import full_precision, outside_autocast
 from .projection import SharedDown
 from .state import LasState, Snapshot, carry_context_through_checkpointing
 from .variant import NOT_MERGEABLE, LasVariant, refuse_merge
@@ -41,6 +40,10 @@ class LasModel(LoraModel):
 
     ``label_context``: float tensor (batch, label_dim), one row per sequence. `generate` expands
     it for beams and returned sequences and computes s once per call.
+
+    Works under gradient checkpointing turned on through the PeftModel (or before it was built),
+    torch.compile, DDP and FSDP2. Wrappers that shard single leaf modules (FSDP1 with PEFT's wrap
+    policy, ZeRO-3) are not served, for the branch reads the weights of A and B themselves.
     """
 
     uses_shared_state = True  # transformers' add_adapter and inject_adapter_in_model refuse
@@ -159,14 +162,10 @@ class LasModel(LoraModel):
         return cast("LasConfig", self.peft_config[adapter])
 
     def _project(self, adapter: str, context: Tensor) -> Tensor:
-        """What the layers' projections take: c in fp32 or more, or the shared projection of c."""
-        if adapter not in self.lora_las_context:
-            return context.to(torch.promote_types(context.dtype, torch.float32))
-        down = cast("SharedDown", self.lora_las_context[adapter])
-        device = down.weight.device
-        dtype = torch.promote_types(down.weight.dtype, torch.float32)
-        with outside_autocast(device), full_precision(device):
-            return cast("Tensor", down(context.to(device, dtype)))
+        """What the layers' projections take: c, or the shared projection of c."""
+        if adapter in self.lora_las_context:
+            return cast("Tensor", self.lora_las_context[adapter](context))
+        return context
 
     @contextmanager
     def _enable_peft_forward_hooks(self, *args: Any, **kwargs: Any) -> Iterator[None]:

@@ -50,7 +50,10 @@ def outside_autocast(device: torch.device) -> AbstractContextManager[Any]:
 
 
 def linear(x: Tensor, weight: Tensor) -> Tensor:
-    """The product x·weightᵀ of x (…, k) and weight (n, k), to be called under `full_precision`."""
+    """The product x·weightᵀ of x (…, k) and weight (n, k), to be called under `full_precision`.
+
+    Without gradients; see `full_linear`.
+    """
     if torch.compiler.is_compiling():
         return cast("Tensor", linear_full(x, weight))
     return F.linear(x, weight)
@@ -69,3 +72,23 @@ def linear_full(x: Tensor, weight: Tensor) -> Tensor:
 @linear_full.register_fake
 def _(x: Tensor, weight: Tensor) -> Tensor:
     return x.new_empty(*x.shape[:-1], weight.shape[0])
+
+
+class _FullLinear(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        with full_precision(x.device):
+            return linear(x, weight)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor]:
+        x, weight = ctx.saved_tensors
+        with outside_autocast(x.device), full_precision(x.device):
+            return linear(grads[0], weight.t()), linear(grads[0].t(), x.t())
+
+
+def full_linear(x: Tensor, weight: Tensor) -> Tensor:
+    """x·weightᵀ of two matrices, outside autocast and in full precision in both directions."""
+    with outside_autocast(x.device):
+        return cast("Tensor", _FullLinear.apply(x, weight))  # type: ignore[no-untyped-call]

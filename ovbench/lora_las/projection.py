@@ -6,10 +6,10 @@ import math
 import zlib
 
 import torch
-import torch.nn.functional as F  # noqa: N812 (the name everybody uses)
 from torch import Tensor, nn
 
 from .config import LasConfig
+from .precision import full_linear
 
 
 class ContextProjection(nn.Module):
@@ -27,10 +27,11 @@ class ContextProjection(nn.Module):
 
     def forward(self, inputs: Tensor, lora_b: Tensor) -> Tensor:
         """`inputs`: (rows, D or k); `lora_b`: the module's B (out, r), used by 'tied' alone."""
-        weight, bias = self.weight.to(inputs.dtype), self.bias.to(inputs.dtype)
+        dtype = torch.promote_types(self.weight.dtype, torch.float32)
+        logits = full_linear(inputs.to(self.weight.device, dtype), self.weight.to(dtype))
         if self.tied:
-            return F.linear(F.linear(inputs, weight), lora_b.to(inputs.dtype), bias)
-        return F.linear(inputs, weight, bias)
+            logits = full_linear(logits, lora_b.to(dtype))
+        return logits + self.bias
 
 
 def layer_projection(
@@ -58,6 +59,12 @@ class SharedDown(nn.Linear):
         super().__init__(config.label_dim, config.projection_rank, device="meta")
         self.to_empty(device=device)
         initialise(self, config.label_dim, name)
+
+    def forward(self, context: Tensor) -> Tensor:
+        """The shared projection (rows, k) of the context (rows, D), in fp32 or more."""
+        dtype = torch.promote_types(self.weight.dtype, torch.float32)
+        context = context.to(self.weight.device, dtype)
+        return full_linear(context, self.weight.to(dtype)) + self.bias
 
 
 def initialise(module: nn.Module, fan_in: int, name: str) -> None:

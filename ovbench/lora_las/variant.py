@@ -97,7 +97,7 @@ class LasVariant(LoraVariant):
                 "remove_unused_columns=False",
             )
         self._check_rows(inputs, x)
-        logits: Tensor = module.lora_las_proj[adapter](inputs.to(x.device), weight_b)
+        logits: Tensor = module.lora_las_proj[adapter](inputs, weight_b)
         return logits.unsqueeze(1)
 
     def _omega_s(self, module: Layer, adapter: str, x: Tensor, weight_b: Tensor) -> Tensor:

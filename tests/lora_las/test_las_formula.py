@@ -23,7 +23,7 @@ from torch import Tensor
 from ovbench.lora_las import altered, context_parameters, elementwise
 from ovbench.lora_las.elementwise import Constants
 from ovbench.lora_las.function import las_branch
-from ovbench.lora_las.precision import full_precision, linear_full
+from ovbench.lora_las.precision import full_linear, full_precision, linear_full
 
 PROJECTIONS = ["full", "shared_down", "tied", "scalar"]
 
@@ -257,6 +257,28 @@ def test_tf32_is_off_within_and_as_before_after(setting: str) -> None:
         assert cuda.fp32_precision == setting
     finally:
         cuda.fp32_precision = before
+
+
+def test_projections_are_in_full_precision_both_ways() -> None:
+    generator = torch.Generator().manual_seed(1)
+    x, weight = (torch.randn(64, 256, generator=generator, requires_grad=True) for _ in range(2))
+
+    def run() -> list[Tensor]:
+        x.grad = weight.grad = None
+        out = full_linear(x, weight)
+        out.square().sum().backward()
+        return [out.detach(), x.grad, weight.grad]
+
+    expected = run()
+    torch.testing.assert_close(expected[0], (x @ weight.T).detach())
+    cpu, before = torch.backends.mkldnn.matmul, torch.backends.mkldnn.matmul.fp32_precision
+    cpu.fp32_precision = "bf16"
+    try:
+        with torch.autocast("cpu", torch.bfloat16):
+            found = run()
+    finally:
+        cpu.fp32_precision = before
+    assert all(torch.equal(*pair) for pair in zip(found, expected, strict=True))
 
 
 def test_compiled_product_is_a_sound_operator() -> None:

@@ -210,9 +210,10 @@ def test_context_that_does_not_fit(change: Callable[[Tensor], Any] | None, words
         model.generate(**inputs, max_new_tokens=1)
 
 
+@pytest.mark.parametrize("projection", PROJECTIONS)
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float16])
-def test_any_float_context_is_taken(dtype: torch.dtype) -> None:
-    model, inputs = adapted(las_config()), batch()
+def test_any_float_context_is_taken(dtype: torch.dtype, projection: str) -> None:
+    model, inputs = adapted(las_config(projection=projection)), batch()
     context = inputs["label_context"].to(dtype)
     expected = logits(model, {**inputs, "label_context": context.float()})
     assert torch.equal(expected, logits(model, {**inputs, "label_context": context}))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import importlib
 import importlib.util
 import inspect
 from pathlib import Path
 from typing import Any
 
+import peft
 import pytest
 import torch
 from las_models import COMMON, LABEL_DIM, adapted, base_model, batch, las_config
@@ -22,6 +25,8 @@ from peft.tuners.lora.layer import LoraLayer, LoraVariant
 from peft.tuners.tuners_utils import BaseTuner, BaseTunerLayer
 from torch import Tensor
 
+import ovbench.lora_las
+from ovbench.errors import InputError
 from ovbench.lora_las import LasConfig, LasModel, LoranConfig, LoranModel
 from ovbench.lora_las.config import _FORBIDDEN
 from ovbench.lora_las.model import _SERVED
@@ -57,15 +62,21 @@ def test_variant_is_asked_by_the_linear_layer() -> None:
     assert (layer(torch.randn(1, 2, 16)) == 7).all(), "LoraLayer.lora_variant[adapter].forward"
 
 
-@pytest.mark.parametrize(("module", "layer"), [("bnb", 0), ("bnb", 1), ("gptq", 2), ("hqq", 3)])
-def test_variant_is_asked_by_quantised_layers(module: str, layer: int) -> None:
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        ("bnb", "Linear8bitLt"),
+        ("bnb", "Linear4bit"),
+        ("gptq", "GPTQLoraLinear"),
+        ("hqq", "HqqLoraLinear"),
+    ],
+)
+def test_variant_is_asked_by_quantised_layers(module: str, name: str) -> None:
+    assert name in _SERVED
     spec = importlib.util.find_spec(f"peft.tuners.lora.{module}")
     assert spec is not None
     assert spec.origin is not None
     source = Path(spec.origin).read_text("utf-8")
-    name = sorted(
-        _SERVED, key=["Linear8bitLt", "Linear4bit", "GPTQLoraLinear", "HqqLoraLinear"].index
-    )[layer]
     body = source.partition(f"class {name}(")[2].partition("\nclass ")[0]
     assert "self.lora_variant[active_adapter].forward(" in body, f"lora.{module}.{name}.forward"
 
@@ -167,3 +178,13 @@ def test_checkpointing_function_of_transformers() -> None:
     for layer in base.model.layers:
         function = layer._gradient_checkpointing_func
         assert function.keywords == {"use_reentrant": False}, "_gradient_checkpointing_func"
+
+
+@pytest.mark.parametrize(("version", "refused"), [("0.20.4", True), ("0.21.0", False)])
+def test_peft_that_cannot_save_foreign_methods(
+    version: str, refused: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(peft, "__version__", version)
+    expectation = pytest.raises(InputError, match="pip install 'peft>=0.21'")
+    with expectation if refused else contextlib.nullcontext():
+        importlib.reload(ovbench.lora_las)

@@ -9,7 +9,7 @@ from hashlib import sha256
 
 import pytest
 
-from ovbench import InputError
+from ovbench import InputError, score
 from ovbench.normalize.normalizer import UNKNOWN, Normalizer
 from ovbench.testbed import bundled
 from ovbench.testbed.corpus import MOST_LABELS, SIZES, Example, Knobs, State, generate, neighbours
@@ -242,3 +242,12 @@ def test_wrong_split_and_number() -> None:
         generate("valid")  # type: ignore[arg-type]
     with pytest.raises(InputError, match="-1"):
         generate("dev", -1)
+
+
+def test_difficulty_leaves_room_above_the_floors(splits: dict[str, list[Example]]) -> None:
+    gold = {item.id: list(item.labels) for item in splits["test"]}
+    people = {item.id: list(item.labels) for item in generate("test", panel=1)}
+    result = score(people, gold, draws=0)
+    best_floor = max(floor["f1"] for floor in result.floors.values())
+    assert 0.35 <= best_floor <= 0.45
+    assert result.scores["f1"] >= best_floor + 0.35
