@@ -243,9 +243,10 @@ def test_trainer(plain: PeftModel, tmp_path: Path) -> None:
     from transformers import Trainer, TrainingArguments
 
     options = {"per_device_train_batch_size": 3, "num_train_epochs": 2, "report_to": []}
-    arguments = TrainingArguments(
-        str(tmp_path), remove_unused_columns=False, save_strategy="no", use_cpu=True, **options
-    )
+    options |= {"save_strategy": "no", "use_cpu": True}
+    with pytest.raises(LasError, match="remove_unused_columns=False"):
+        Trainer(plain, TrainingArguments(str(tmp_path), **options), train_dataset=Rows()).train()
+    arguments = TrainingArguments(str(tmp_path), remove_unused_columns=False, **options)
     before = {name: p.clone() for name, p in plain.named_parameters()}
     Trainer(plain, arguments, train_dataset=Rows()).train()
     moved = {name for name, p in plain.named_parameters() if not torch.equal(p, before[name])}

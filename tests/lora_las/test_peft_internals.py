@@ -185,6 +185,6 @@ def test_peft_that_cannot_save_foreign_methods(
     version: str, refused: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(peft, "__version__", version)
-    expectation = pytest.raises(InputError, match="pip install 'peft>=0.21'")
+    expectation = pytest.raises(InputError, match=r"pip install 'peft>=0\.21'")
     with expectation if refused else contextlib.nullcontext():
         importlib.reload(ovbench.lora_las)
