@@ -28,11 +28,11 @@ PAGE = Path("docs/results/tinyov.md")
 INTRO = """\
 # Fine-tuning methods on TinyOV
 
-Measured here, by the command below: {methods} methods and {trivial} trivial answers on TinyOV's test
-split ({items} items), each trained under {seeds} seeds on the same items with the same steps, target
-modules and learning rate (LoRA+ and rsLoRA have the rate that their definition asks for). The
-backbone has two million parameters and the corpus is generated, so **nothing here compares with
-results of 7B models**; what can be compared is methods with each other.
+Measured here, by the command below: {methods} methods and {trivial} trivial answers on the test
+split of TinyOV ({items} items), each method trained under {seeds} seeds on the same items with the
+same steps, target modules and learning rate (LoRA+ and rsLoRA have the rate that their definition
+asks for). The backbone has two million parameters and the corpus is generated, so **nothing here
+compares with results of 7B models**; what can be compared is methods with each other.
 
 ```sh
 OMP_NUM_THREADS=1 python scripts/tinyov_page.py --out comparison   # writes this page

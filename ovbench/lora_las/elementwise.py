@@ -87,10 +87,9 @@ def gradient(
         rate = torch.cos(sine).mul_(x)  # z·cos θ
         sine.sin_().addcmul_(rate, w)  # sin θ + ω·s·z·cos θ
         slope = torch.ops.aten.leaky_relu_backward.default(g, x, k.negative_slope, False)
-        sine.mul_(slope)
         if wants_scale:
             total[:, 0] += rate.mul_(slope).mul_(x).sum(1)
-        torch.add(g, sine, alpha=k.amplitude, out=x).mul_(k.scaling)
+        torch.addcmul(g, sine, slope, value=k.amplitude, out=x).mul_(k.scaling)
     if not wants_scale:
         return z, None
     return z, by_scale.mul_(k.amplitude * k.omega * k.scaling)
