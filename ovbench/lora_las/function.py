@@ -57,10 +57,15 @@ def las_forward(
     """The output of `las_branch` for given ω·s, without gradients, and u (rows, length, r)."""
     compute = torch.promote_types(weight_b.dtype, torch.float32)
     with full_precision(base.device):
-        u = linear(hidden.to(compute), weight_a.to(compute))
-        z = linear(u, weight_b.to(compute))
+        u = linear(_cast(hidden, compute), _cast(weight_a, compute))
+        z = linear(u, _cast(weight_b, compute))
     apply = kernels.apply_traced if torch.compiler.is_compiling() else kernels.apply
     return apply(z, base, omega_s, phase, constants), u
+
+
+def _cast(x: Tensor, dtype: torch.dtype) -> Tensor:
+    """As `x.to(dtype)`, without the call where there is nothing to do: decoding feels it."""
+    return x if x.dtype == dtype else x.to(dtype)
 
 
 def _columns(x: Tensor) -> Tensor:
