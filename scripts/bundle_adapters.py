@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 
-from ovbench.runs.replicate import trained
+from ovbench.io.folders import whole_folder
 from ovbench.systems import CausalLmRecipe, load_recipe, recipe_names
 from ovbench.systems.registry import load_tunable
 from ovbench.testbed.bundled import adapter_folder
@@ -38,8 +38,7 @@ def main() -> None:
     for name in given.names or tunable:
         recipe = load_tunable(name)
         folder = given.out / recipe.name / "train"
-        if not trained(folder):
-            train(recipe, "tiny", 0, folder, resume=True)
+        train(recipe, "tiny", 0, folder, resume=True)
         size = bundle(folder, adapter_folder(recipe.name))
         print(f"{recipe.name}: {size:,} bytes", flush=True)
         if size > MOST_BYTES:
@@ -48,17 +47,13 @@ def main() -> None:
 
 def bundle(training: Path, target: Path) -> int:
     """Copy a trained adapter with half the bytes; returns the size of its weights."""
-    shutil.rmtree(target, ignore_errors=True)
-    target.mkdir(parents=True)
-    for source in (
-        training / "adapter" / "adapter_config.json",
-        training / "adapter" / "base.json",
-    ):
-        shutil.copy(source, target)
-    shutil.copy(training / REPORT_FILE, target)
     tensors = load_file(training / "adapter" / WEIGHTS)
     halved = {name: tensor.to(torch.float16) for name, tensor in tensors.items()}
-    save_file(halved, target / WEIGHTS, metadata={"format": "pt"})
+    with whole_folder(target) as fresh:
+        for name in ("adapter_config.json", "base.json"):
+            shutil.copy(training / "adapter" / name, fresh)
+        shutil.copy(training / REPORT_FILE, fresh)
+        save_file(halved, fresh / WEIGHTS, metadata={"format": "pt"})
     return (target / WEIGHTS).stat().st_size
 
 

@@ -27,7 +27,6 @@ from ovbench.runs.compare import compare_runs
 from ovbench.runs.comparison import Comparison
 from ovbench.runs.evaluate import EvalOptions, run_folder
 from ovbench.runs.recipe import Place, evaluate_recipe
-from ovbench.runs.replicate import trained
 from ovbench.runs.seeds import SeedDifference
 from ovbench.scoring import Options
 from ovbench.systems.registry import bundled_folder
@@ -126,8 +125,7 @@ def run(job: tuple[str, int, str, str]) -> None:
     torch.set_num_threads(1)
     home = Path(out) / f"seed-{seed}"
     folder = home / Path(recipe).stem / "train"
-    if not trained(folder):
-        train(recipe, "tiny", seed, folder, task=TASK, resume=True)
+    train(recipe, "tiny", seed, folder, task=TASK, resume=True)
     evaluate_recipe(
         recipe,
         [TASK],

@@ -40,9 +40,11 @@ INTRO = """\
 
 Measured here, by the command below: {methods} methods and {trivial} trivial answers on the test
 split of TinyOV ({items} items), each method trained under {seeds} seeds on the same items with the
-same steps, target modules and learning rate (LoRA+ and rsLoRA have the rate that their definition
-asks for). The backbone has two million parameters and the corpus is generated, so **nothing here
-compares with results of 7B models**; what can be compared is methods with each other.
+same steps, target modules and learning rate; LoRA+ and rsLoRA, whose definitions scale the update,
+have lower ones, chosen by hand. No method's rate was tuned. Speeds are those of a machine that did
+other work too; ratios of one run are in [performance](../performance.md). The backbone has two
+million parameters and the corpus is generated, so **nothing here compares with results of 7B
+models**; what can be compared is methods with each other.
 
 ```sh
 OMP_NUM_THREADS=1 python scripts/tinyov_page.py --out comparison   # writes this page

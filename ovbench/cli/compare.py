@@ -83,7 +83,7 @@ def compare(
         else:
             if noise_run:
                 raise InputError("--noise-run goes with run folders", mend="leave it out")
-            running.say_scale(scale)
+            running.say_scale(scale, [task])
             found = _of_recipes(what, seeds, output_path, task, where, size, noise, draws)
     sections = list(comparison_sections(found))
     if json is not None:

@@ -82,7 +82,7 @@ def evaluate(
         scoring=Options(draws=draws, seed=seed, confidence=confidence, floors=floors),
     )
     size = running.batch_size(batch_size)
-    running.say_scale(scale)
+    running.say_scale(scale, task_names)
 
     def checked(found: Preflight) -> None:
         note(found.line())

@@ -25,6 +25,7 @@ def params(
 ) -> None:
     """Count what recipes train on a base: adapter and context projection apart.
 
+    LoRA-LAS is counted with each form of its context projection, the recipe's own first.
     Nothing is downloaded: the shapes of common bases ship with ovbench.
 
     \b
@@ -39,9 +40,13 @@ def params(
 
     recipes = [load_tunable(name) for name in opt.names(model, "model")]
     with needs_models("ovbench params"):
-        from ovbench.systems.parameters import count_parameters
+        from ovbench.systems.parameters import count_parameters, every_projection
 
-        counts = [count_parameters(recipe, base, label_dim=label_dim) for recipe in recipes]
+        counts = [
+            count_parameters(form, base, label_dim=label_dim)
+            for recipe in recipes
+            for form in every_projection(recipe)
+        ]
     if json is not None:
         write_json(json, parameters_json(counts))
     if json != "-":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -60,10 +61,15 @@ def batch_size(text: str) -> int | Literal["auto"]:
     return int(text)
 
 
-def say_scale(scale: str) -> None:
-    """Say once what the default scale is, and the way to the other."""
+def say_scale(scale: str, tasks: Sequence[str]) -> None:
+    """Say once what the scale means, and the way to the other."""
     from ovbench.cli.console import note
 
+    if scale == "paper" and any(task.startswith("tinyov") for task in tasks):
+        note(
+            "scale paper: the published backbone and hyper-parameters, but on TinyOV, whose scores "
+            "are not those of the published tables; the papers' data sets have no reader yet"
+        )
     if scale == "tiny":
         note(
             "scale tiny: the bundled backbone of 2 million parameters, and TinyOV; scores do not "

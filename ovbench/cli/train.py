@@ -59,12 +59,14 @@ def train(
     from ovbench.cli import running
     from ovbench.cli.console import needs_models, show, training_line, write_json
     from ovbench.report.training import training_sections
+    from ovbench.runs.recipe import train_folder
     from ovbench.systems.registry import load_tunable
 
     recipe = load_tunable(model)
-    out = Path(output_path) if output_path else Path(opt.RUNS) / recipe.name / "train"
-    running.say_scale(scale)
+    out = Path(output_path) if output_path else train_folder(opt.RUNS, recipe.name, scale)
+    running.say_scale(scale, [task])
     with needs_models("ovbench train"), training_line(f"training {recipe.name}") as on_step:
+        from ovbench.training.processes import is_main_process
         from ovbench.training.train import train as fit
 
         report: TrainingReport = fit(
@@ -82,6 +84,8 @@ def train(
             steps=steps,
             task=task,
         )
+    if not is_main_process():
+        return
     if json is not None:
         write_json(json, report.to_json())
     if json != "-":

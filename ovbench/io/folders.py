@@ -25,6 +25,7 @@ def whole_folder(folder: Path, also: tuple[type[Exception], ...] = ()) -> Iterat
         If writing fails midway (a full disk); the former folder is left as it was.
     """
     fresh, former = _sibling(folder, "new"), _sibling(folder, "former")
+    failures: tuple[type[Exception], ...] = (OSError, *also)
     try:
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir(parents=True)
@@ -40,7 +41,7 @@ def whole_folder(folder: Path, also: tuple[type[Exception], ...] = ()) -> Iterat
         fresh.rename(folder)
         _sync(folder.parent)
         shutil.rmtree(former, ignore_errors=True)
-    except (OSError, *also) as error:
+    except failures as error:
         settle(folder)
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
         raise OvbenchError(

@@ -18,6 +18,7 @@ def parameters_section(counts: Sequence[Parameters]) -> Section:
     rows = tuple(
         (
             one.recipe,
+            one.projection or DASH,
             f"{one.adapter:,}",
             f"{one.context:,}",
             f"{one.trainable:,}",
@@ -28,7 +29,17 @@ def parameters_section(counts: Sequence[Parameters]) -> Section:
         )
         for one in counts
     )
-    columns = ("model", "adapter", "context", "trainable", "% of base", "Adam+grad", "file", "dim")
+    columns = (
+        "model",
+        "projection",
+        "adapter",
+        "context",
+        "trainable",
+        "% of base",
+        "Adam+grad",
+        "file",
+        "dim",
+    )
     notes = (
         "context: projections of the label context; dim: length of that context",
         "Adam+grad: fp32 weights, gradients and both moments, 16 bytes a parameter",

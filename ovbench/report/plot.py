@@ -44,8 +44,8 @@ def write_plot(comparison: Comparison, path: str) -> None:
 def chart(comparison: Comparison) -> Any:
     """An Altair chart: mean and 95 % interval over items, a dot per seed, the noise floor shaded.
 
-    The band around the first row's mean is as wide as the noise floor: a method whose mean lies
-    inside it cannot be told from another batch order of the first.
+    The band is as wide as the noise floor, around the mean of the method that it was measured on: a
+    method whose mean lies inside it cannot be told from another batch order of that one.
     """
     alt = _altair()
     panels = [_panel(alt, comparison, metric.title) for metric in comparison.metrics]
@@ -88,7 +88,8 @@ def _panel(alt: Any, comparison: Comparison, title: str) -> Any:
     layers = [bars, dots, centres]
     floor = comparison.noise.get(title)
     if floor is not None:
-        middle = 100 * comparison.rows[0].scores[title].mean
+        (of,) = (row for row in comparison.rows if row.name == comparison.noise_of)
+        middle = 100 * of.scores[title].mean
         band = [{"low": middle - 100 * floor.floor, "high": middle + 100 * floor.floor}]
         shade = alt.Chart(alt.Data(values=band)).mark_rect(color=_NOISE)
         layers.insert(0, shade.encode(x="low:Q", x2="high:Q"))

@@ -78,10 +78,12 @@ class LeakReport(Frozen):
 
     @property
     def verdict(self) -> Literal["no leak", "leak", "inconclusive"]:
-        """``inconclusive``: no answer changed, but in the control neither."""
+        """``inconclusive``: no answer changed, but in the control neither, or what was tested is
+        not what made the run: its answers did not come out again.
+        """
         if self.answers_changed or self.contexts_changed:
             return "leak"
-        return "no leak" if self.control.differing else "inconclusive"
+        return "no leak" if self.control.differing and not self.not_as_recorded else "inconclusive"
 
     def line(self) -> str:
         """All of it in one line."""

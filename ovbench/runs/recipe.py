@@ -18,6 +18,7 @@ from ovbench.systems.backbones import TINY, locate
 from ovbench.systems.constant import ConstantSystem
 from ovbench.tasks import Task, load_task
 from ovbench.testbed.bundled import adapter_folder
+from ovbench.training.report import REPORT_FILE, read_report
 
 if TYPE_CHECKING:
     import torch
@@ -173,7 +174,10 @@ def open_recipe(recipe: CausalLmRecipe, place: Place, out: str | Path) -> Opened
     backbone = place.base or recipe.scale(place.scale).backbone
     locate(backbone)
     folder = find_adapter(recipe, place, out)
-    base = load_base(backbone, dtype=place.dtype, device=place.device)
+    # As it was trained: LoRA-LAS's term is lost in fewer bits.
+    trained_in = recipe.scale(place.scale).training.dtype
+    dtype = trained_in if place.dtype == "auto" else place.dtype
+    base = load_base(backbone, dtype=dtype, device=place.device)
     return OpenedRecipe(recipe, place, base, open_adapter(recipe, folder, base), folder)
 
 
@@ -188,9 +192,10 @@ def find_adapter(recipe: CausalLmRecipe, place: Place, out: str | Path) -> Path:
     if place.adapter is not None:
         inner = place.adapter / ADAPTER
         return inner if inner.is_dir() else place.adapter
-    trained = Path(out) / recipe.name / TRAIN / ADAPTER
-    if trained.is_dir():
-        return trained
+    home = train_folder(out, recipe.name, place.scale)
+    # The report is written last: without it the training is not finished.
+    if (home / REPORT_FILE).is_file() and (home / ADAPTER).is_dir():
+        return home / ADAPTER
     bundled = adapter_folder(recipe.name)
     if place.scale == "tiny" and place.base in (None, TINY) and bundled.is_dir():
         return bundled
@@ -198,11 +203,16 @@ def find_adapter(recipe: CausalLmRecipe, place: Place, out: str | Path) -> Path:
     base = "" if place.base is None else f" --base {place.base}"
     raise InputError(
         f"there is no trained adapter of {recipe.name!r} at scale {place.scale!r}",
-        where=str(trained.parent),
+        where=str(home),
         expected="a folder with an adapter",
         mend=f"train one with: ovbench train --model {recipe.name}{scale}{base} --output-path "
-        f"{Path(out) / recipe.name / TRAIN}, or name one with --adapter FOLDER",
+        f"{home}, or name one with --adapter FOLDER",
     )
+
+
+def train_folder(out: str | Path, recipe: str, scale: str) -> Path:
+    """``<out>/<recipe>/train``; at another scale than tiny, that is named too: ``train-paper``."""
+    return Path(out) / recipe / (TRAIN if scale == "tiny" else f"{TRAIN}-{scale}")
 
 
 def context_builder(settings: ContextSettings, task: Task) -> ContextBuilder:
@@ -218,8 +228,6 @@ def context_builder(settings: ContextSettings, task: Task) -> ContextBuilder:
 
 def training_seed(adapter: Path) -> int | None:
     """The seed that an adapter was trained under, where its training report is at hand."""
-    from ovbench.training.report import REPORT_FILE, read_report
-
     for folder in (adapter, adapter.parent):
         if (folder / REPORT_FILE).is_file():
             return read_report(folder / REPORT_FILE).seed

@@ -137,7 +137,9 @@ def _do(
 ) -> None:
     if isinstance(recipe, CausalLmRecipe):
         folder = job.train_folder(out, recipe.name)
-        if not trained(folder):
+        if trained(folder):
+            _train(job, folder, task, place)  # only sees that it is the one asked for
+        else:
             train_apart(job, folder, task, place)
         place = replace(place, adapter=folder)
     evaluate_recipe(
@@ -192,26 +194,29 @@ def train_apart(job: Job, folder: Path, task: str, place: Place) -> None:
 
 def _train_here(job: Job, folder: Path, task: str, place: Place, sender: Connection) -> None:
     """Of the child process: train, and send what went wrong, if anything."""
-    from ovbench.training.train import train
-
-    recipe = load_recipe(job.name)
     try:
-        train(
-            recipe,
-            place.scale,
-            job.seed,
-            folder,
-            task=task,
-            base=place.base,
-            resume=True,
-            batch_order_seed=job.seed + REORDERED if job.reordered else None,
-            device=place.device,
-            dtype=None if place.dtype == "auto" else place.dtype,
-        )
+        _train(job, folder, task, place)
     except OvbenchError as error:
         sender.send((str(error), error.exit_code))
     else:
         sender.send(("", 0))
+
+
+def _train(job: Job, folder: Path, task: str, place: Place) -> None:
+    from ovbench.training.train import train
+
+    train(
+        load_recipe(job.name),
+        place.scale,
+        job.seed,
+        folder,
+        task=task,
+        base=place.base,
+        resume=True,
+        batch_order_seed=job.seed + REORDERED if job.reordered else None,
+        device=place.device,
+        dtype=None if place.dtype == "auto" else place.dtype,
+    )
 
 
 def cost_of(

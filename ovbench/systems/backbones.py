@@ -105,6 +105,13 @@ def check_folder(folder: Path) -> list[Path]:
         If there is no configuration, if weights are absent, or come only as pickled files.
     """
     read_config(folder)
+    if (folder / "adapter_config.json").exists():  # transformers would follow it to another base
+        raise InputError(
+            "the base's folder holds an adapter",
+            where=str(folder / "adapter_config.json"),
+            expected="a base alone",
+            mend="move the adapter's files to a folder of their own and name it with --adapter",
+        )
     index = folder / "model.safetensors.index.json"
     if index.exists():
         names = sorted(set(read_json(index).get("weight_map", {}).values()))

@@ -20,6 +20,8 @@ from ovbench.systems.settings import LasSettings
 if TYPE_CHECKING:
     from ovbench.systems.recipe import CausalLmRecipe
 
+PROJECTIONS = ("full", "shared_down", "tied", "scalar")
+"""Forms of LoRA-LAS's context projection, the published one first."""
 PUBLISHED_LABEL_DIM = 768
 """Length of the label context in the published code of LoRA-LAS."""
 
@@ -32,6 +34,8 @@ class Parameters:
     ----------
     recipe, base:
         Their names.
+    projection:
+        Form of the context projection; None for a method without one.
     adapter, context:
         Trained parameters of the low-rank part, and of the projections of the label context.
     base_parameters:
@@ -43,6 +47,7 @@ class Parameters:
     """
 
     recipe: str
+    projection: str | None
     base: str
     adapter: int
     context: int
@@ -64,6 +69,16 @@ class Parameters:
     def training_bytes(self) -> int:
         """Weights, gradients and Adam's two moments, each in fp32: 16 bytes a parameter."""
         return 16 * self.trainable
+
+
+def every_projection(recipe: CausalLmRecipe) -> list[CausalLmRecipe]:
+    """The recipe; for LoRA-LAS, also with the other forms of its context projection."""
+    method = recipe.method
+    if not isinstance(method, LasSettings):
+        return [recipe]
+    others = [p for p in PROJECTIONS if p != method.projection]
+    changed = [method.model_copy(update={"projection": p}) for p in others]
+    return [recipe, *(recipe.model_copy(update={"method": other}) for other in changed)]
 
 
 def count_parameters(
@@ -102,6 +117,7 @@ def count_parameters(
     stored = sum(tensor.numel() for tensor in adapter_state(adapted).values())
     return Parameters(
         recipe=recipe.name,
+        projection=getattr(method, "projection", None),
         base=name,
         adapter=counts.adapter,
         context=0 if getattr(adapter, "control", None) else counts.context,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import torch
+from accelerate import PartialState
 from torch import nn
 
 from ovbench.errors import InputError, OvbenchError
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
     from accelerate import Accelerator
 
 T = TypeVar("T")
+
+
+def is_main_process() -> bool:
+    """Whether this process is the one that writes and prints."""
+    return bool(PartialState().is_main_process)
 
 
 def summed(values: Sequence[float], accelerator: Accelerator) -> list[float]:

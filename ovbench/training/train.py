@@ -15,11 +15,13 @@ from ovbench.errors import InputError, MissingExtraError, UnknownNameError
 from ovbench.io.atomic import write_text
 from ovbench.io.folders import make_folder
 from ovbench.io.lock import locked
+from ovbench.systems.backbones import locate, weights_sha256
 from ovbench.systems.devices import resolve_device, resolve_dtype
 from ovbench.systems.recipe import CausalLmRecipe, ConstantRecipe
 from ovbench.systems.registry import load_recipe
 from ovbench.systems.saved import write_adapter
 from ovbench.systems.settings import TrainingSettings
+from ovbench.tasks import load_task
 from ovbench.training.buckets import steps_per_epoch
 from ovbench.training.checkpoint import Progress
 from ovbench.training.loop import ADAPTER, LAST, Plan, fit
@@ -104,7 +106,7 @@ def train(
     }
     finished = _look_at(folder, resume)
     if finished:
-        _check_same(finished, asked, settings.steps, folder)
+        _check_same(finished, asked | _made_of(chosen, scale, task, base), settings.steps, folder)
         return finished
     followed = _tracker(tracker) if tracker else None
     make_folder(folder)  # before anything large is loaded in vain
@@ -216,6 +218,17 @@ def _look_at(folder: Path, resume: bool) -> TrainingReport | None:
     return None
 
 
+def _made_of(
+    recipe: CausalLmRecipe, scale: str, task: str, base: str | Path | None
+) -> dict[str, str | int]:
+    """Hashes of what a training is made of, without loading a model."""
+    return {
+        "base": weights_sha256(locate(str(base or recipe.scale(scale).backbone))),
+        "train split": load_task(task, "train").digest(),
+        "dev split": load_task(task, "dev").digest(),
+    }
+
+
 def _check_same(
     report: TrainingReport, asked: Mapping[str, str | int], steps: int | None, folder: Path
 ) -> None:
@@ -226,6 +239,9 @@ def _check_same(
         "seed": report.seed,
         "batch order seed": report.batch_order_seed,
         "dtype": report.dtype,
+        "base": report.base,
+        "train split": report.train_digest,
+        "dev split": report.dev_digest,
         "steps": report.planned_steps,
     }
     wanted = {**asked, "steps": steps or report.planned_steps}

@@ -19,7 +19,8 @@ SCRIPT = Path(__file__).with_name("launched_run.py")
 pytestmark = pytest.mark.slow
 
 
-def launch(out: Path, *options: str) -> None:
+def launch(out: Path, *options: str) -> str:
+    """Start the script, or ``ovbench`` where options begin with ``-m``; what it printed."""
     out.mkdir(exist_ok=True)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -28,11 +29,12 @@ def launch(out: Path, *options: str) -> None:
     command = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu"]
     command += ["--num_processes", "2", "--num_machines", "1", "--mixed_precision", "no"]
     command += ["--dynamo_backend", "no", "--main_process_port", str(port)]
-    command += [str(SCRIPT), str(out), *options]
+    command += options if options[:1] == ("-m",) else [str(SCRIPT), str(out), *options]
     ended = subprocess.run(
         command, capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"}
     )
     assert ended.returncode == 0, ended.stderr[-3000:]
+    return ended.stdout
 
 
 def adapter(out: Path) -> dict[str, torch.Tensor]:
@@ -66,3 +68,12 @@ def test_a_stop_told_to_one_process_stops_both_and_resumes(tmp_path: Path) -> No
     launch(broken, "--resume")
     first, second = adapter(steady), adapter(broken)
     assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_the_command_trains_on_two_processes_and_prints_once(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    options = ("--model", "lora-las-r4", "--steps", "2", "--json", "-", "-o", str(out / "train"))
+    report = json.loads(launch(out, "-m", "ovbench", "train", *options, "--device", "cpu"))
+    assert (report["processes"], report["effective_batch"], report["steps"]) == (2, 16, 2)
+    assert report["trainable_parameters"] > 0
+    assert adapter(out / "train")

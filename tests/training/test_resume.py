@@ -17,8 +17,10 @@ from safetensors.torch import load_file
 
 from ovbench.errors import InputError, InterruptedRunError, OvbenchError, ValidationError
 from ovbench.io.folders import settle, whole_folder
+from ovbench.io.lock import locked
 from ovbench.training import checkpoint
 from ovbench.training.report import StepReport
+from ovbench.training.train import train
 
 SCRIPT = Path(__file__).with_name("broken_run.py")
 
