@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -39,7 +40,7 @@ def limit(value: float | None) -> int | float | None:
         return None
     if 0 < value < 1:
         return value
-    if value < 1 or value != int(value):
+    if not math.isfinite(value) or value < 1 or value != int(value):
         raise InputError(
             f"--limit {value:g}", expected="a number of items (20) or a share below 1 (0.1)"
         )

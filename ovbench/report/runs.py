@@ -75,4 +75,9 @@ def _notes(runs: Sequence[RunResult]) -> tuple[str, ...]:
                 "its context is made from gold" if run.record.settings.system.oracle else "limited"
             )
             notes.append(f"{run.folder} does not compare with other runs: {why}")
+    if any(r.headline == "hit_rate" for run in runs for r in run.results):
+        notes.append(
+            "a hit rate is a recall, and naming every label scores 100; its precision is above"
+        )
+    notes.append("trivial answers with k labels follow the number of labels that the model gives")
     return tuple(notes)

@@ -108,7 +108,8 @@ def evaluate(
         raise InputError(f"a batch size of {chosen.batch_size}", expected="1 or more")
     limited = task.limited(chosen.limit)
     record = _record(task, len(limited.items), about, chosen)
-    folder = run_folder(out, about.name, task.id, task.split, chosen.limit)
+    cut = chosen.limit if len(limited.items) < len(task.items) else None
+    folder = run_folder(out, about.name, task.id, task.split, cut)
     ids = [item.id for item in limited.items]
     with open_run(folder, record, ids, fresh=chosen.fresh) as store:
         resumed = len(store.done)
