@@ -95,6 +95,23 @@ prompt = "{prompt}"
 """
 
 
+INTRO = """\
+# Does a label context help?
+
+A search for a setting of LoRA-LAS (rank 8) at which the label context itself helps: amplitude A,
+phase rate omega, slope, form of the projection, source of the context. Every setting is trained
+with each item's own context and with another item's, in training and evaluation alike; what the
+term's shape does, both have. Chosen on dev with few seeds, confirmed on test with seeds that took
+no part in the choice. Written by:
+
+```sh
+OMP_NUM_THREADS=1 python scripts/las_search.py --out search --jobs 2 \\
+  --markdown docs/results/las-search.md
+```
+
+"""
+
+
 def write_recipe(setting: Setting, folder: Path) -> Path:
     """The setting's recipe as a file; its training is that of the plain LoRA recipe."""
     plain = (bundled_folder() / f"{PLAIN}.toml").read_text("utf-8")
@@ -220,7 +237,7 @@ def main() -> None:
         ]
     )
     sections = [search_section(effects, seeds), *comparison_sections(confirmed)]
-    text = f"{verdict(best, confirmed)}\n\n{render.markdown(sections)}"
+    text = f"{INTRO}**{verdict(best, confirmed)}**\n\n{render.markdown(sections)}"
     print(text)
     if given.markdown:
         write_text(given.markdown, text)
