@@ -97,9 +97,9 @@ def compare(
 
 
 def _of_runs(folders: list[str], noise: list[str], draws: int) -> Comparison:
-    from ovbench.runs.compare import compare_runs
+    from ovbench.runs.compare import compare_runs, costs_of_runs
 
-    return compare_runs(folders, noise=noise, draws=draws)
+    return compare_runs(folders, noise=noise, costs=costs_of_runs(folders), draws=draws)
 
 
 def _of_recipes(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ovbench.cli import options as opt
+from ovbench.errors import InputError
 
 if TYPE_CHECKING:
     from ovbench.runs.preflight import Preflight
@@ -72,6 +73,8 @@ def evaluate(
     from ovbench.runs.scores import results_json
     from ovbench.scoring import Options
 
+    if split not in ("test", "dev"):
+        raise InputError(f"--split {split}", expected="test or dev; models are trained on train")
     names, task_names = opt.names(model, "model"), opt.names(tasks, "task")
     where = running.place(scale, adapter, base, device, dtype)
     chosen = EvalOptions(

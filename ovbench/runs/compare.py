@@ -14,7 +14,7 @@ from ovbench.errors import InputError, ValidationError
 from ovbench.progress import track
 from ovbench.protocols import load_protocol
 from ovbench.runs.comparison import Comparison, Metric, Row, RowCost
-from ovbench.runs.records import Prediction, RunRecord
+from ovbench.runs.records import Cost, Prediction, RunRecord
 from ovbench.runs.scores import evaluation_of
 from ovbench.runs.seeds import (
     NoiseFloor,
@@ -25,9 +25,11 @@ from ovbench.runs.seeds import (
     seed_difference,
     seed_score,
 )
-from ovbench.runs.store import read_run
+from ovbench.runs.store import COST, read_record, read_run
 from ovbench.scoring import Options
 from ovbench.tasks import Task, load_task
+from ovbench.testbed.bundled import adapter_folder
+from ovbench.training.report import REPORT_FILE, read_report
 
 TITLES = {"emotion-wheel": "WF", "hit-rate": "HiT"}
 """Metric of a protocol → what its headline is called in tables."""
@@ -132,6 +134,25 @@ def _about(of_seed: Mapping[int, _Run]) -> dict[str, Any]:
         "seeds": tuple(of_seed),
         "runs": tuple(str(run.folder) for run in of_seed.values()),
     }
+
+
+def costs_of_runs(folders: Sequence[str | Path]) -> dict[str, RowCost]:
+    """By method: what its runs recorded, and the report of the training beside them, if any."""
+    found: dict[str, RowCost] = {}
+    for folder in map(Path, folders):
+        name = _read(folder).name
+        decode = folder / COST
+        reports = (folder.parent / "train" / REPORT_FILE, adapter_folder(name) / REPORT_FILE)
+        trained = next((read_report(path) for path in reports if path.is_file()), None)
+        found[name] = RowCost(
+            decode_tokens_per_second=(
+                read_record(decode, Cost).tokens_per_second if decode.is_file() else None
+            ),
+            trainable_parameters=trained and trained.trainable_parameters,
+            peak_memory_bytes=trained and trained.peak_memory_bytes,
+            train_tokens_per_second=trained and trained.tokens_per_second,
+        )
+    return found
 
 
 def _read(folder: Path) -> _Run:

@@ -117,7 +117,8 @@ def evaluate(
         cost = _generate(store, system, limited, chosen.batch_size)
         store.finish(ids)
         done = [store.done[name] for name in ids]
-        results = score_predictions(limited, done, about, chosen.scoring, checked)
+        notes = _of_memory(system)
+        results = score_predictions(limited, done, about, chosen.scoring, checked, notes)
         samples = done if chosen.log_samples else ()
         write_scores(folder, limited, results, samples, chosen.scoring, _now())
     statuses = Counter(prediction.status for prediction in done)
@@ -131,6 +132,12 @@ def evaluate(
         cost=cost,
         resumed=resumed,
     )
+
+
+def _of_memory(system: System) -> tuple[str, ...]:
+    """A warning where memory ran out and batches were made smaller than the record says."""
+    most = getattr(system, "largest_batch", None)
+    return () if most is None else (f"memory ran out: from then on at most {most} items at a time",)
 
 
 def batches(items: Sequence[Item], size: int) -> list[list[Item]]:
@@ -192,7 +199,14 @@ def _prediction(name: str, answer: Answer | None, parser: LabelParser) -> Predic
         status = answer.status
     elif parsed is not Status.OK:
         status = "unparsable" if parsed is Status.UNPARSABLE else "empty"
-    return Prediction(id=name, text=text, labels=labels, status=status, tokens=answer.tokens)
+    return Prediction(
+        id=name,
+        text=text,
+        labels=labels,
+        status=status,
+        tokens=answer.tokens,
+        passes=getattr(answer, "passes", 1),
+    )
 
 
 def _checked(store: RunStore, preflight: Callable[[], Preflight] | None) -> Preflight | None:

@@ -54,6 +54,7 @@ def score_predictions(
     about: SystemRecord,
     options: Options,
     preflight: Preflight | None = None,
+    notes: Sequence[str] = (),
 ) -> tuple[Result, ...]:
     """One result per protocol of the task, the headline first.
 
@@ -70,7 +71,7 @@ def score_predictions(
     if not source:
         raise OvbenchError(f"System {about.name!r} failed on every item of {task.id}.")
     chosen = replace(options, on_missing="wrong") if failed else options
-    warnings = [*task.notes]
+    warnings = [*task.notes, *notes]
     if failed:
         warnings.append(f"the system failed on {failed} items, which score as wrong")
     if about.oracle:

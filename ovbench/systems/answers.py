@@ -25,13 +25,16 @@ class Answer:
         ``truncated``: cut off at the largest number of tokens. ``error``: the prompt is longer than
         the model can take, and ``text`` is empty. ``empty``: nothing but white space.
     tokens:
-        Generated, the end-of-sequence token included; a constant system's labels.
+        Generated, the end-of-sequence token included; a constant system's labels. Of all passes.
+    passes:
+        How often the model answered; 2 where the first answer makes the context of the second.
     """
 
     id: str
     text: str
     status: Literal["ok", "empty", "truncated", "error"]
     tokens: int
+    passes: int = 1
 
 
 class System(Protocol):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -109,6 +110,10 @@ class CausalLmSystem:
             parse = get_parser("open").parse
             labels = {name: parse(answer.text).labels for name, answer in first.items()}
             rows = self.contexts.build(items, labels)
+            for answer in self._answer_all(items, rows, batch_size):
+                before = first[answer.id].tokens
+                yield replace(answer, tokens=answer.tokens + before, passes=2)
+            return
         yield from self._answer_all(items, rows, batch_size)
 
     def context_rows(self, items: Sequence[Item]) -> NDArray[np.float32] | None:

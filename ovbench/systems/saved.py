@@ -65,7 +65,7 @@ class OpenedAdapter:
     config:
         The adapter's configuration, as it was saved.
     sha256:
-        Of the adapter's weight file.
+        Of the adapter's configuration and weight file.
     base_known:
         Whether the adapter said which base it belongs to; one made elsewhere may not.
     """
@@ -113,6 +113,8 @@ def open_adapter(recipe: CausalLmRecipe | None, folder: Path, base: Base) -> Ope
         another base or by other settings than the recipe's, or one that does not fit the base.
     """
     fields = read_json(folder / CONFIG, "an adapter's folder (adapter_config.json)")
+    if recipe is not None:
+        _check_kind(recipe, fields, folder)
     config = _config(fields, folder)
     known = _check_base(folder, base)
     if recipe is not None:
@@ -124,9 +126,11 @@ def open_adapter(recipe: CausalLmRecipe | None, folder: Path, base: Base) -> Ope
         model = wrap(base.model, config)
     _check_fit(adapter_state(model), state, folder)
     set_peft_model_state_dict(model, state)
-    with (folder / WEIGHTS).open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return OpenedAdapter(model.eval(), config, digest, known)
+    digest = hashlib.sha256()
+    for name in (CONFIG, WEIGHTS):
+        with (folder / name).open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return OpenedAdapter(model.eval(), config, digest.hexdigest(), known)
 
 
 def _config(fields: dict[str, Any], folder: Path) -> PeftConfig:
@@ -185,6 +189,18 @@ def _check_base(folder: Path, base: Base) -> bool:
             mend="take the base it was trained on with --base, or train it again on this one",
         )
     return True
+
+
+def _check_kind(recipe: CausalLmRecipe, fields: dict[str, Any], folder: Path) -> None:
+    """Another method first of all: everything else would differ too."""
+    kind = fields.get("peft_type")
+    wanted = _kind(peft_config(recipe.method, label_dim=1))
+    if kind in PEFT_TYPE_TO_CONFIG_MAPPING and kind != wanted:
+        raise InputError(
+            f"this adapter is not one of {recipe.name}: its method is {kind}",
+            where=str(folder),
+            expected=f"method {wanted}, as the recipe trains it",
+        )
 
 
 def _check_recipe(recipe: CausalLmRecipe, config: PeftConfig, folder: Path) -> None:

@@ -116,6 +116,9 @@ def test_where_adapters_are_looked_for(tmp_path: Path, monkeypatch: pytest.Monke
         find_adapter(recipe, Place(scale="paper"), tmp_path)  # type: ignore[arg-type]
     trained = tmp_path / "lora-las-r4" / "train" / "adapter"
     trained.mkdir(parents=True)
+    # A training without its report is not finished, and its adapter is not taken unasked.
+    assert find_adapter(recipe, Place(), tmp_path) == bundled  # type: ignore[arg-type]
+    (trained.parent / "training.json").touch()
     assert find_adapter(recipe, Place(), tmp_path) == trained  # type: ignore[arg-type]
     given = Place(adapter=trained.parent)
     assert find_adapter(recipe, given, tmp_path / "x") == trained  # type: ignore[arg-type]

@@ -67,10 +67,15 @@ def report(name: str, seed: int, order: int) -> TrainingReport:
     )
 
 
+seen: list[Job] = []
+"""Finished trainings that a comparison looked at, to see that they are the ones asked for."""
+
+
 @pytest.fixture
 def trainings(monkeypatch: pytest.MonkeyPatch, base_folder: Path) -> list[Job]:
     """Training makes an adapter at once; every one is noted."""
     done: list[Job] = []
+    seen.clear()
 
     def quick(job: Job, folder: Path, task: str, place: Place) -> None:
         done.append(job)
@@ -79,6 +84,7 @@ def trainings(monkeypatch: pytest.MonkeyPatch, base_folder: Path) -> list[Job]:
         (folder / "training.json").write_text(text)
 
     monkeypatch.setattr(replicate, "train_apart", quick)
+    monkeypatch.setattr(replicate, "_train", lambda job, *_: seen.append(job))
     return done
 
 
@@ -119,6 +125,7 @@ def test_everything_missing_is_made_and_nothing_twice(
     before = len(trainings)
     again = run(tmp_path, base_folder, NAMES, limit=4)
     assert len(trainings) == before
+    assert seen == trainings
     assert again.rows == found.rows
     more = run(tmp_path, base_folder, NAMES[:1], seeds=3, limit=4)
     assert trainings[before:] == [Job(NAMES[0], 2), Job(NAMES[0], 2, reordered=True)]

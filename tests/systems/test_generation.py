@@ -284,7 +284,11 @@ class TestContexts:
             system._generate([prompts[i]], [item.id], rows[i : i + 1])[0]
             for i, item in enumerate(items)
         ]
-        assert second == wanted
+        assert [a.text for a in second] == [a.text for a in wanted]
+        assert [a.passes for a in second] == [2] * len(items)
+        assert [a.tokens for a in second] == [
+            a.tokens + b.tokens for a, b in zip(first, wanted, strict=True)
+        ]
 
 
 class TestProbe:

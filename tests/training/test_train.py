@@ -26,6 +26,7 @@ from ovbench.systems.saved import open_adapter
 from ovbench.tasks import Task, load_task
 from ovbench.testbed.bundled import backbone_folder
 from ovbench.training import prepare
+from ovbench.training import train as train_module
 from ovbench.training.evaluate import evaluate
 from ovbench.training.prepare import context_of, encode_task
 from ovbench.training.processes import DeviceBatch
@@ -64,7 +65,8 @@ def few() -> dict[str, Task]:
 
 @pytest.fixture(autouse=True)
 def few_items(monkeypatch: pytest.MonkeyPatch, few: dict[str, Task]) -> None:
-    monkeypatch.setattr(prepare, "load_task", lambda name, split: few[split])
+    for module in (prepare, train_module):
+        monkeypatch.setattr(module, "load_task", lambda name, split: few[split])
 
 
 def recipe(name: str, **training: object) -> CausalLmRecipe:
@@ -140,7 +142,9 @@ def test_the_report_tells_what_was_done(base: Path, tmp_path: Path) -> None:
     assert len(reports) == 6
 
 
-def test_a_finished_run_is_not_done_again(base: Path, tmp_path: Path) -> None:
+def test_a_finished_run_is_not_done_again(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     chosen = recipe("affectgpt-lora-r8")
     first = train(chosen, "tiny", 0, tmp_path, base=base, device="cpu", steps=2)
     assert train(chosen, "tiny", 0, tmp_path, base=base, resume=True, steps=2) == first
@@ -151,6 +155,12 @@ def test_a_finished_run_is_not_done_again(base: Path, tmp_path: Path) -> None:
         train(chosen, "tiny", 1, tmp_path, base=base, resume=True, steps=2)
     with pytest.raises(InputError, match="steps was 2, is 3"):
         train(chosen, "tiny", 0, tmp_path, base=base, resume=True, steps=3)
+    with pytest.raises(InputError, match=r"base was .*, is"):
+        train(chosen, "tiny", 0, tmp_path, resume=True, steps=2)
+    other = load_task("tinyov", "train").limited(5)
+    monkeypatch.setattr(train_module, "load_task", lambda name, split: other)
+    with pytest.raises(InputError, match=r"train split was .*; dev split was"):
+        train(chosen, "tiny", 0, tmp_path, base=base, resume=True, steps=2)
 
 
 @pytest.mark.parametrize("name", ["pissa-r8", "lora-las-r4"])
