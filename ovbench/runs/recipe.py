@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from ovbench.context import ContextBuilder, ContextSettings, open_context
+from ovbench.context import ContextBuilder, ContextSettings, open_context, open_encoder
 from ovbench.errors import InputError, MissingExtraError
 from ovbench.runs.evaluate import EvalOptions, evaluate
 from ovbench.runs.preflight import Preflight, preflight
@@ -174,6 +174,9 @@ def open_recipe(recipe: CausalLmRecipe, place: Place, out: str | Path) -> Opened
     backbone = place.base or recipe.scale(place.scale).backbone
     locate(backbone)
     folder = find_adapter(recipe, place, out)
+    context = recipe.context_at(place.scale)
+    if context.source != "none":
+        open_encoder(context.encoder)  # kept: whether it is here is known before the base is read
     # As it was trained: LoRA-LAS's term is lost in fewer bits.
     trained_in = recipe.scale(place.scale).training.dtype
     dtype = trained_in if place.dtype == "auto" else place.dtype

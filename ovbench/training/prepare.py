@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from ovbench.context import ContextBuilder, ContextSettings, open_context
+from ovbench.systems.backbones import locate
 from ovbench.systems.loading import Base, build, load_base
 from ovbench.systems.prompting import Prompt
 from ovbench.systems.recipe import CausalLmRecipe
@@ -66,6 +67,7 @@ def prepare(
         If the task, the base or the context's source cannot be used, or nothing fits.
     """
     part = recipe.scale(scale)
+    locate(str(base or part.backbone))  # before contexts are made in vain
     train, dev = load_task(task, "train"), load_task(task, "dev")
     contexts = [context_of(recipe.context_at(scale), split, train) for split in (train, dev)]
     loaded = load_base(base or part.backbone, dtype=dtype, device=str(device))
