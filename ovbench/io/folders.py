@@ -75,7 +75,7 @@ def make_folder(folder: Path) -> None:
         raise InputError(
             f"this folder cannot be made ({error.strerror})",
             where=str(folder),
-            mend="choose another folder for the output",
+            mend="name another one with --output-path",
         ) from None
 
 

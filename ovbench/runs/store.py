@@ -20,6 +20,7 @@ from pydantic import ValidationError as PydanticError
 
 from ovbench.errors import InputError, OvbenchError, ValidationError
 from ovbench.io.atomic import write_bytes, write_text
+from ovbench.io.folders import make_folder
 from ovbench.io.lock import locked
 from ovbench.runs.records import Cost, Prediction, RunRecord
 
@@ -120,14 +121,7 @@ def open_run(
     ValidationError
         If its predictions are damaged elsewhere than at their end.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(
-            f"the folder cannot be made ({error.strerror})",
-            where=str(folder),
-            mend="name another one with --output-path",
-        ) from None
+    make_folder(folder)
     with locked(folder):
         _sweep(folder)
         begun = _begin(folder, record, fresh)
