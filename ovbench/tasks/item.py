@@ -14,14 +14,20 @@ class Item:
     id:
         Name of the item, unique in its task.
     description:
-        How the voice sounds, in words.
+        How the voice sounds, in words; empty where nobody has described it.
     transcript:
-        What is said.
+        What is said; empty where the data set has no transcript.
+    audio:
+        File of the clip, where it is on this machine.
+    speaker:
+        Who speaks, where the data set tells.
     """
 
     id: str
     description: str
     transcript: str
+    audio: str | None = None
+    speaker: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +39,9 @@ class Gold:
     labels:
         Their emotion words.
     category:
-        The class, in a closed-set view.
+        The class, by its canonical id (:mod:`ovbench.normalize.canonical`).
     valence:
-        The sentiment value, -3 to 3.
+        The sentiment value, on the data set's own scale.
     """
 
     labels: tuple[str, ...] = ()

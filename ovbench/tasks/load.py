@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable
+from dataclasses import replace
 from importlib import import_module
+from pathlib import Path
+from typing import Protocol
 
-from ovbench.errors import ValidationError
-from ovbench.tasks.card import load_card, task_ids
+from ovbench.errors import InputError, UnknownNameError
+from ovbench.tasks.card import Card, View, card_of, task_ids
+from ovbench.tasks.errors import WrongCountError
 from ovbench.tasks.item import Gold, Item
-from ovbench.tasks.task import Task, check_split
+from ovbench.tasks.places import DataFolder, data_folder
+from ovbench.tasks.task import Task
 
-__all__ = ["load_task", "task_ids"]
+__all__ = ["load_task", "read_view", "task_ids"]
+
+Rows = list[tuple[Item, Gold]]
+DESCRIPTIONS = "descriptions.jsonl"
+"""Beside a data set's files: one object per line with ``id`` and ``description``."""
 
 
-def load_task(name: str, split: str = "test") -> Task:
+class Reader(Protocol):
+    """What a module of ``ovbench.tasks.readers`` offers."""
+
+    def read(self, folder: DataFolder, part: str, split: str) -> Iterable[tuple[Item, Gold]]:
+        """Items and gold of a split, in a fixed order; gold by canonical class ids."""
+
+
+def load_task(name: str, split: str | None = None, data: str | Path | None = None) -> Task:
     """One split of a task.
 
     Parameters
@@ -20,32 +38,94 @@ def load_task(name: str, split: str = "test") -> Task:
     name:
         Id of the task, one of :func:`task_ids`.
     split:
-        ``train``, ``dev`` or ``test``.
+        One of the task's splits; None: the one that its card says is meant.
+    data:
+        The data folder (:mod:`ovbench.tasks.places`).
 
     Raises
     ------
     UnknownNameError
         If there is no such task or split; the message names the nearest ones.
-    ValidationError
+    MissingDataError
+        If its files are not on this machine.
+    WrongCountError
         If the reader finds another number of items than the card says.
     """
-    card = load_card(name)
-    chosen = check_split(split)
-    rows: list[tuple[Item, Gold]] = import_module(f"ovbench.tasks.readers.{card.reader}").read(
-        chosen
-    )
-    if len(rows) != card.sizes[chosen]:
-        raise ValidationError(
-            f"task {name}, {split}: {len(rows)} items were read; "
-            f"its card says {card.sizes[chosen]}."
+    card = card_of(name)
+    view = card.views[name]
+    chosen = view.split if split is None else split
+    splits = card.splits_of(name)
+    if chosen not in splits:
+        raise UnknownNameError(f"split of {name}", chosen, splits)
+    rows, notes = read_view(card, view, chosen, data_folder(card, data))
+    known = splits[chosen].items
+    if known is not None and len(rows) != known:
+        raise WrongCountError(
+            f"{len(rows)} items were read",
+            where=f"task {name}, {chosen}",
+            expected=f"{known}, as its card says",
+            mend="see what is missing or too many with: ovbench doctor",
         )
     return Task(
-        id=card.id,
-        title=card.title,
+        id=name,
+        title=view.title,
         split=chosen,
+        role=splits[chosen].role,
         items=tuple(item for item, _ in rows),
         gold={item.id: gold for item, gold in rows},
-        answers=card.answers,
-        protocols=card.protocols,
-        notes=card.notes,
+        answers=view.answers,
+        protocols=view.protocols,
+        notes=(*card.notes, *view.notes, *notes),
     )
+
+
+def read_view(
+    card: Card, view: View, split: str, folder: DataFolder
+) -> tuple[Rows, tuple[str, ...]]:
+    """What the reader finds of a view's split, whatever the card expects; and notes on it.
+
+    Items without the gold that the view needs, or of a class that is none of the view's, are left
+    out, and the notes say how many.
+
+    Raises
+    ------
+    InputError
+        If the files are missing or damaged.
+    """
+    reader: Reader = import_module(f"ovbench.tasks.readers.{card.reader}")
+    found = list(reader.read(folder, view.part, split))
+    kept = [(item, gold) for item, gold in found if _belongs(gold, view)]
+    notes = []
+    if len(kept) < len(found):
+        notes.append(f"{len(found) - len(kept)} of {len(found)} items are no part of this view")
+    return _described(kept, folder), tuple(notes)
+
+
+def _belongs(gold: Gold, view: View) -> bool:
+    if view.answers == "labels":
+        return bool(gold.labels)
+    if view.answers == "sentiment":
+        return gold.valence is not None
+    return gold.category is not None and (not view.classes or gold.category in view.classes)
+
+
+def _described(rows: Rows, folder: DataFolder) -> Rows:
+    """The same rows with the descriptions that lie beside the data, where there are any."""
+    path = folder.find(DESCRIPTIONS)
+    if path is None:
+        return rows
+    texts = {}
+    for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+        try:
+            entry = json.loads(line)
+            texts[str(entry["id"])] = str(entry["description"])
+        except (ValueError, TypeError, KeyError):
+            raise InputError(
+                "not a description",
+                where=f"{path}, line {number}",
+                expected='{"id": "…", "description": "…"}',
+            ) from None
+    return [
+        (replace(item, description=texts.get(item.id, item.description)), gold)
+        for item, gold in rows
+    ]

@@ -7,12 +7,13 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Literal, get_args
+from typing import Literal
 
-from ovbench.errors import InputError, UnknownNameError
+from ovbench.errors import InputError
 from ovbench.tasks.item import Gold, Item
 
-Split = Literal["train", "dev", "test"]
+Role = Literal["train", "dev", "test"]
+"""What a split is for."""
 Answers = Literal["labels", "class", "sentiment"]
 
 _FIELD: dict[Answers, str] = {"labels": "labels", "class": "category", "sentiment": "valence"}
@@ -28,7 +29,9 @@ class Task:
     id, title:
         Name of the view, and one line for lists.
     split:
-        ``train``, ``dev`` or ``test``; a task never mixes them.
+        Name of the split; a task never mixes them.
+    role:
+        What the split is for: to ``train`` on, to choose on (``dev``), or to ``test`` on.
     items:
         What a system sees, in a fixed order.
     gold:
@@ -49,7 +52,8 @@ class Task:
 
     id: str
     title: str
-    split: Split
+    split: str
+    role: Role
     items: tuple[Item, ...]
     gold: Mapping[str, Gold]
     answers: Answers
@@ -93,8 +97,11 @@ class Task:
         return () if found is None else (found,)
 
     def digest(self) -> str:
-        """SHA-256 over id, split, every item's fields and its gold, in order; hexadecimal."""
-        rows = [[asdict(item), asdict(self.gold[item.id])] for item in self.items]
+        """SHA-256 over id, split, every item's text and its gold, in order; hexadecimal.
+
+        Where a clip lies on this machine does not enter; a field that is not set does not either.
+        """
+        rows = [[_told(item), _told(self.gold[item.id])] for item in self.items]
         text = json.dumps([self.id, self.split, rows], ensure_ascii=True, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -129,23 +136,16 @@ def trainable(task: Task) -> Task:
     InputError
         If it is a test split, which nothing may be trained or chosen on.
     """
-    if task.split == "test":
+    if task.role == "test":
         raise InputError(
-            f"task {task.id!r} is the test split, and training on it would void every score",
-            expected="the train split; choose checkpoints and settings on dev",
+            f"task {task.id!r}, {task.split} is a test split, and training on it would void every "
+            "score",
+            expected="a train split; choose checkpoints and settings on dev",
         )
     return task
 
 
-def check_split(split: str) -> Split:
-    """``split`` as one of the three.
-
-    Raises
-    ------
-    UnknownNameError
-        If it is none of them.
-    """
-    for known in get_args(Split):
-        if split == known:
-            return known  # type: ignore[no-any-return]
-    raise UnknownNameError("split", split, get_args(Split))
+def _told(part: Item | Gold) -> dict[str, object]:
+    """The fields that are set, without those that say where something lies."""
+    fields = asdict(part)
+    return {k: v for k, v in fields.items() if v is not None and k not in ("audio", "speaker")}

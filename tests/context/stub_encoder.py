@@ -41,4 +41,4 @@ GOLD = {
     "c": Gold(("sad",), "sad", -1.0),
     "d": Gold(("happy",), "happy", 1.0),
 }
-TRAIN = Task("toy", "Toy", "train", ITEMS, GOLD, "labels", ("ew-open-1",))
+TRAIN = Task("toy", "Toy", "train", "train", ITEMS, GOLD, "labels", ("ew-open-1",))

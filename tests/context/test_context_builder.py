@@ -14,10 +14,9 @@ from stub_encoder import GOLD, ITEMS, TRAIN
 from ovbench.context import ContextSettings, open_context
 from ovbench.context.shuffle import donors
 from ovbench.errors import InputError, UnknownNameError
-from ovbench.tasks import Gold, Item
-from ovbench.tasks.readers import tinyov
+from ovbench.tasks import Gold, Item, load_task
 
-TINY = [item for item, _ in tinyov.read("dev")[:60]]
+TINY = list(load_task("tinyov", "dev").items[:60])
 
 
 def test_gold_is_for_the_oracle_alone() -> None:
@@ -95,7 +94,8 @@ def test_shuffled_gold_is_another_items() -> None:
 @settings(max_examples=20, deadline=None)
 @given(data=st.data(), source=st.sampled_from(["description", "prototypes", "oracle"]))
 def test_a_context_does_not_depend_on_the_batch(data: st.DataObject, source: str) -> None:
-    rows = tinyov.read("dev")[:30]
+    few = load_task("tinyov", "dev").limited(30)
+    rows = [(item, few.gold[item.id]) for item in few.items]
     gold = {item.id: one for item, one in rows} if source == "oracle" else None
     train = replace(TRAIN, items=tuple(i for i, _ in rows), gold={i.id: g for i, g in rows})
     shuffled = data.draw(st.booleans())

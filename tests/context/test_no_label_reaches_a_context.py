@@ -15,17 +15,14 @@ from hypothesis import strategies as st
 
 from ovbench.context import ContextBuilder, ContextSettings, builder, open_context
 from ovbench.context.settings import Source
-from ovbench.tasks import Gold, Item, Task
-from ovbench.tasks.readers import tinyov
+from ovbench.tasks import Gold, Item, Task, load_task
 
 WITHOUT_GOLD = [name for name in get_args(Source) if name not in ("none", "oracle")]
 SENTINEL = "a label that must not be reached"
 
 
 def task(split: str, n: int) -> Task:
-    rows = tinyov.read(split)[:n]  # type: ignore[arg-type]
-    gold = {item.id: gold for item, gold in rows}
-    return Task("t", "T", split, tuple(i for i, _ in rows), gold, "labels", ("ew-open-1",))  # type: ignore[arg-type]
+    return replace(load_task("tinyov", split).limited(n), id="t", notes=())
 
 
 TRAIN, DEV = task("train", 40), task("dev", 20)

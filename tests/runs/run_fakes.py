@@ -70,6 +70,7 @@ def fake_task(
         id="fake-task",
         title="A task for tests",
         split="test",
+        role="test",
         items=tuple(items),
         gold=gold,
         answers=answers,
@@ -78,6 +79,7 @@ def fake_task(
     return replace(task, **changes) if changes else task
 
 
-def fake_load(name: str, split: str = "test") -> Task:
+def fake_load(name: str, split: str | None = None) -> Task:
+    split = split or "test"
     sizes = {"test": 11, "dev": 5, "train": 9}
-    return replace(fake_task(sizes[split]), id=name, split=split)
+    return replace(fake_task(sizes[split]), id=name, split=split, role=split)

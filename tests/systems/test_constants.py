@@ -22,7 +22,7 @@ def task(split: Literal["train", "test"] = "train", answers: str = "labels") -> 
         str(i): Gold(labels=labels, category="ab"[i % 3 == 0], valence=float(i - 2))
         for i, labels in enumerate(LISTS)
     }
-    return Task("toy", "Toy", split, items, gold, answers, ("ew-open-1",))  # type: ignore[arg-type]
+    return Task("toy", "Toy", split, split, items, gold, answers, ("ew-open-1",))  # type: ignore[arg-type]
 
 
 def system(name: str, train: Task | None = None, seed: int = 0, **fields: object) -> ConstantSystem:

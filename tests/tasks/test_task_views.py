@@ -21,7 +21,7 @@ GOLD = {
 
 def task(answers: Answers = "labels", **changes: object) -> Task:
     items = tuple(Item(name, f"voice {name}", f"words {name}") for name in GOLD)
-    made = Task("toy", "Toy", "test", items, GOLD, answers, ("ew-open-1",))
+    made = Task("toy", "Toy", "test", "test", items, GOLD, answers, ("ew-open-1",))
     return replace(made, **changes)  # type: ignore[arg-type]
 
 
@@ -56,10 +56,10 @@ def test_other_limits_are_refused(limit: float) -> None:
 
 def test_the_test_split_cannot_be_trained_on() -> None:
     with pytest.raises(InputError, match="void every score"):
-        trainable(task())
-    train = task(split="train")
+        trainable(task(split="train"))
+    train = task(split="whole", role="train")
     assert trainable(train) is train
-    assert trainable(task(split="dev")).split == "dev"
+    assert trainable(task(split="test1", role="dev")).role == "dev"
 
 
 def test_items_and_gold_must_fit() -> None:
@@ -101,7 +101,7 @@ def test_the_digest_ignores_what_does_not_change_the_test() -> None:
 def test_the_digest_is_the_same_in_another_process() -> None:
     program = (
         "from ovbench.tasks import Gold, Item, Task\n"
-        "t = Task('t', 'T', 'dev', (Item('é', 'd', 'w'),), {'é': Gold(('x',), None, .1)},"
+        "t = Task('t', 'T', 'dev', 'dev', (Item('é', 'd', 'w'),), {'é': Gold(('x',), None, .1)},"
         " 'labels', ('p',))\nprint(t.digest())"
     )
     found = [
@@ -123,6 +123,6 @@ def test_the_digest_is_the_same_in_another_process() -> None:
 def test_a_share_is_rounded_up_and_never_empty(n: int, share: float) -> None:
     items = tuple(Item(str(i), "d", "w") for i in range(n))
     gold = {item.id: Gold(("sad",)) for item in items}
-    left = len(Task("t", "T", "dev", items, gold, "labels", ("p",)).limited(share).items)
+    left = len(Task("t", "T", "dev", "dev", items, gold, "labels", ("p",)).limited(share).items)
     assert left >= 1
     assert left - 1 < n * share <= left

@@ -1,1 +1,1 @@
-"""Where items and gold of a data set are read: one module each, with ``read(split)``."""
+"""How items and gold of a data set are read: one module each, with ``read``."""

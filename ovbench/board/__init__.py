@@ -1,0 +1,1 @@
+"""Leaderboards: records of results, how they are checked, ranked and shown."""

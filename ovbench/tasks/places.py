@@ -1,0 +1,122 @@
+"""Where the user's data sets lie.
+
+The data folder is, in this order: what the caller names (``--data``), ``OVBENCH_DATA``, and
+``data = "…"`` in the user's ``config.toml``, in which ``[folders]`` may also name the folder of a
+single data set (``meld = "…"``). Below the data folder every data set is looked for under its usual
+names (``places`` of its card), and in the data folder itself.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+
+from ovbench.errors import InputError
+from ovbench.tasks.card import Card
+from ovbench.tasks.errors import MissingDataError
+
+VARIABLE = "OVBENCH_DATA"
+
+
+@dataclass(frozen=True)
+class DataFolder:
+    """The folders that hold a data set's files, the likeliest first.
+
+    Attributes
+    ----------
+    card:
+        Of the data set.
+    folders:
+        Those that exist.
+    looked:
+        Those that were looked for.
+    """
+
+    card: Card
+    folders: tuple[Path, ...]
+    looked: tuple[Path, ...]
+
+    def find(self, *patterns: str) -> Path | None:
+        """The first file or folder that one of the patterns (globs) names, earlier ones first."""
+        for pattern in patterns:
+            for folder in self.folders:
+                found = sorted(folder.glob(pattern))
+                if found:
+                    return found[0]
+        return None
+
+    def need(self, *patterns: str) -> Path:
+        """The same.
+
+        Raises
+        ------
+        MissingDataError
+            If there is none.
+        """
+        found = self.find(*patterns)
+        if found is None:
+            raise self.missing(*patterns)
+        return found
+
+    def missing(self, *patterns: str) -> MissingDataError:
+        """The error that says that none of these files is there."""
+        return MissingDataError(self.card.title, patterns, self.looked, self.card.access)
+
+
+def data_root(given: str | Path | None = None) -> Path | None:
+    """The data folder, if one is named anywhere.
+
+    Raises
+    ------
+    InputError
+        If the one that is named is no folder, or the user's configuration cannot be read.
+    """
+    told = {
+        "--data": given,
+        VARIABLE: os.environ.get(VARIABLE),
+        str(config_file()): _config().get("data"),
+    }
+    for where, path in told.items():
+        if path:
+            folder = Path(str(path)).expanduser()
+            if not folder.is_dir():
+                raise InputError(
+                    f"{folder} is no folder",
+                    where=where,
+                    expected="the folder that holds your data sets",
+                )
+            return folder
+    return None
+
+
+def data_folder(card: Card, given: str | Path | None = None) -> DataFolder:
+    """Where a data set's files may be. Raises as :func:`data_root`."""
+    looked: list[Path] = []
+    folders = _config().get("folders", {})
+    own = folders.get(card.id) if isinstance(folders, dict) else None
+    if own:
+        looked.append(Path(str(own)).expanduser())
+    root = data_root(given)
+    if root is not None:
+        looked += [*(root / place for place in card.places), root]
+    return DataFolder(card, tuple(path for path in looked if path.is_dir()), tuple(looked))
+
+
+def config_file() -> Path:
+    """The user's configuration: in ``OVBENCH_HOME``, or in the user's folder for such files."""
+    home = os.environ.get("OVBENCH_HOME") or platformdirs.user_config_dir("ovbench")
+    return Path(home) / "config.toml"
+
+
+def _config() -> dict[str, object]:
+    path = config_file()
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InputError(f"cannot be read ({error})", where=str(path), expected="TOML") from None

@@ -1,0 +1,141 @@
+"""What readers share: tables, MERBench's label files, class names and clips."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ovbench.errors import InputError
+from ovbench.io.safe_pickle import load_npz
+from ovbench.io.text import lines, open_stream
+from ovbench.tasks.card import Card
+
+NO_VALUE = -10.0
+"""MERBench's placeholder where nobody has given a sentiment value."""
+
+
+def table(path: Path, columns: Sequence[str], delimiter: str = ",") -> list[dict[str, str]]:
+    """The rows of a CSV file (UTF-8, with or without a mark, packed or not), every cell as text.
+
+    Parameters
+    ----------
+    columns:
+        Columns that must be there; others come along.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, lacks a column, or a row has another number of fields.
+    """
+    with open_stream(path, str(path)) as stream:
+        reader = csv.DictReader(
+            lines(stream, str(path)), delimiter=delimiter, restkey="", restval=""
+        )
+        header = reader.fieldnames or []
+        absent = [name for name in columns if name not in header]
+        if absent:
+            raise InputError(
+                f"there is no column {absent[0]!r}",
+                where=str(path),
+                expected=f"the columns {', '.join(columns)}",
+            )
+        found = []
+        for row in reader:
+            if "" in row and "" not in header:
+                raise InputError(
+                    "more fields than the header",
+                    where=f"{path}, line {reader.line_num}",
+                    expected=f"{len(header)} fields",
+                )
+            found.append(row)
+        return found
+
+
+@dataclass(frozen=True)
+class MerbenchLabel:
+    """One item of a MERBench ``label.npz``: class (name or number) and sentiment value."""
+
+    emotion: str | int | None
+    value: float | None
+
+
+def merbench_labels(path: Path, corpus: str) -> dict[str, MerbenchLabel]:
+    """One split of a MERBench label file: item → label. Nothing in the file is run.
+
+    Parameters
+    ----------
+    corpus:
+        Name of the array: ``train_corpus``, ``test1_corpus``, ``whole_corpus``, …
+
+    Raises
+    ------
+    InputError
+        If there is no such array, or it does not hold such labels.
+    """
+    arrays = load_npz(path)
+    if corpus not in arrays:
+        raise InputError(
+            f"there is no array {corpus!r}",
+            where=str(path),
+            expected=f"MERBench's label file; this one has {', '.join(arrays) or 'none'}",
+        )
+    entries = arrays[corpus]
+    if not isinstance(entries, Mapping):
+        raise InputError(
+            f"{corpus} is no mapping", where=str(path), expected="item → {'emo': …, 'val': …}"
+        )
+    return {str(name): _label(entry, f"{path}, {name!r}") for name, entry in entries.items()}
+
+
+def _label(entry: object, where: str) -> MerbenchLabel:
+    if not isinstance(entry, Mapping):
+        raise InputError(f"{entry!r:.60}", where=where, expected="{'emo': …, 'val': …}")
+    emotion, value = entry.get("emo"), entry.get("val")
+    number = float(value) if isinstance(value, int | float) else None
+    if number is not None and (number == NO_VALUE or not math.isfinite(number)):
+        number = None
+    if isinstance(emotion, float) and emotion.is_integer():
+        emotion = int(emotion)
+    known = isinstance(emotion, str | int) and emotion != ""
+    return MerbenchLabel(emotion if known else None, number)
+
+
+def canonical_class(card: Card, name: str, where: str) -> str:
+    """The canonical id of one of the data set's own class names, as its card maps them.
+
+    Raises
+    ------
+    InputError
+        If the card does not know the name.
+    """
+    found = card.labels.get(name)
+    if found is None:
+        raise InputError(
+            f"the class {name!r} is none of the data set's",
+            where=where,
+            expected=", ".join(card.labels),
+        )
+    return found
+
+
+def label_words(text: str) -> tuple[str, ...]:
+    """Emotion words of an open-set cell: ``['a', 'b']``, ``a, b`` or empty.
+
+    Read as the parser ``open`` does.
+    """
+    from ovbench.io.labels import get_parser
+
+    return tuple(get_parser("open").parse(text).labels)
+
+
+def clip(folders: Sequence[Path], *patterns: str) -> str | None:
+    """The first clip that one of the patterns names below one of the folders, as a path."""
+    for folder in folders:
+        for pattern in patterns:
+            path = folder / pattern
+            if path.is_file():
+                return str(path)
+    return None
