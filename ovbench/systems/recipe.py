@@ -17,6 +17,10 @@ from ovbench.systems.recipe_errors import explain
 from ovbench.systems.settings import Count, Decoding, Frozen, Method, Published, TrainingSettings
 
 ScaleName = Literal["tiny", "paper"]
+TRAIN_TASK: dict[ScaleName, str] = {"tiny": "tinyov", "paper": "mer-caption-plus"}
+"""What recipes are trained on at a scale, unless they say otherwise."""
+EVAL_TASKS: dict[ScaleName, tuple[str, ...]] = {"tiny": ("tinyov",), "paper": ("ov-merd",)}
+"""What they are evaluated on."""
 
 
 def _prompt(value: object, info: ValidationInfo) -> object:
@@ -38,6 +42,10 @@ class Scale(Frozen):
     """In place of the recipe's own context, where this scale has another."""
     decoding: Decoding | None = None
     """In place of the recipe's own decoding, where this scale has another."""
+    train_task: str | None = None
+    """Task that ``ovbench train`` takes where none is named; default: ``TRAIN_TASK``."""
+    eval_tasks: tuple[str, ...] | None = Field(default=None, min_length=1)
+    """Tasks that ``ovbench eval`` takes where none are named; default: ``EVAL_TASKS``."""
 
 
 class _Recipe(Frozen):
@@ -58,8 +66,11 @@ class _Recipe(Frozen):
 
     def digest(self) -> str:
         """SHA-256 over every field that can change a prediction; hexadecimal."""
-        told = {"name", "title", "paper", "citation", "licence", "notes", "published"}
-        return hashlib.sha256(self.model_dump_json(exclude=told).encode()).hexdigest()
+        told = ("name", "title", "paper", "citation", "licence", "notes", "published")
+        # The task is recorded for itself, whether it was named or not.
+        defaults = {"__all__": {"train_task", "eval_tasks"}}
+        text = self.model_dump_json(exclude={**dict.fromkeys(told, True), "scales": defaults})
+        return hashlib.sha256(text.encode()).hexdigest()
 
 
 class CausalLmRecipe(_Recipe):
@@ -112,6 +123,15 @@ class CausalLmRecipe(_Recipe):
         return self.scale(scale).decoding or self.decoding
 
 
+    def train_task(self, scale: str) -> str:
+        """The task that it is trained on at that scale, where none is named."""
+        return self.scale(scale).train_task or TRAIN_TASK[_scale_name(scale)]
+
+    def eval_tasks(self, scale: str) -> tuple[str, ...]:
+        """The tasks that it is evaluated on at that scale, where none are named."""
+        return self.scale(scale).eval_tasks or EVAL_TASKS[_scale_name(scale)]
+
+
 class ConstantRecipe(_Recipe):
     """A trivial system: it answers from the train split's labels, whatever the item."""
 
@@ -127,6 +147,22 @@ class ConstantRecipe(_Recipe):
         if self.k is not None and self.answer != "frequent-k":
             raise ValueError(f"k belongs to answer 'frequent-k', not to {self.answer!r}")
         return self
+
+    def train_task(self, scale: str) -> str:
+        """The task whose train split it knows, where the evaluated one has none."""
+        return TRAIN_TASK[_scale_name(scale)]
+
+    def eval_tasks(self, scale: str) -> tuple[str, ...]:
+        """The tasks that it is evaluated on at that scale, where none are named."""
+        return EVAL_TASKS[_scale_name(scale)]
+
+
+def _scale_name(text: str) -> ScaleName:
+    """Raise :class:`UnknownNameError` if there is no such scale."""
+    for name in TRAIN_TASK:
+        if name == text:
+            return name
+    raise UnknownNameError("scale", text, TRAIN_TASK)
 
 
 Recipe = Annotated[CausalLmRecipe | ConstantRecipe, Field(discriminator="kind")]

@@ -53,7 +53,13 @@ def marked(split: Task) -> Task:
 
 
 def test_an_item_has_no_label_field() -> None:
-    assert [field.name for field in fields(Item)] == ["id", "description", "transcript"]
+    assert [field.name for field in fields(Item)] == [
+        "id",
+        "description",
+        "transcript",
+        "audio",
+        "speaker",
+    ]
     assert not hasattr(DEV.items[0], "__dict__")
     assert not {"labels", "category", "valence"} & set(dir(DEV.items[0]))
 
