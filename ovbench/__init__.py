@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ovbench.protocols import load_protocol
     from ovbench.results import Result
     from ovbench.scoring.state import EmotionWheelF1
+    from ovbench.tasks import load_task, task_ids
 
 _HOMES = {
     "EmotionWheelF1": "ovbench.scoring.state",
@@ -31,7 +32,9 @@ _HOMES = {
     "Result": "ovbench.results",
     "load_predictions": "ovbench.api",
     "load_protocol": "ovbench.protocols",
+    "load_task": "ovbench.tasks",
     "score": "ovbench.api",
+    "task_ids": "ovbench.tasks",
 }
 
 __all__ = [
@@ -43,7 +46,9 @@ __all__ = [
     "__version__",
     "load_predictions",
     "load_protocol",
+    "load_task",
     "score",
+    "task_ids",
 ]
 
 

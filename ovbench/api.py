@@ -11,6 +11,7 @@ from ovbench.protocols import Protocol
 from ovbench.results import Result
 from ovbench.scoring import Options, score_files
 from ovbench.scoring.prepare import Source
+from ovbench.tasks.task import Task
 
 
 def load_predictions(
@@ -35,8 +36,8 @@ def load_predictions(
 
 def score(
     predictions: Source,
-    gold: Source,
-    protocol: str | Protocol = "ew-open-1",
+    gold: Source | Task,
+    protocol: str | Protocol | None = None,
     *,
     against: Sequence[Source] = (),
     **options: Any,
@@ -46,9 +47,11 @@ def score(
     Parameters
     ----------
     predictions, gold:
-        Files of any format (``docs/formats.md``), or mappings from id to labels.
+        Files of any format (``docs/formats.md``), or mappings from id to labels. The gold may be a
+        task: ``ovbench.load_task("meld")``.
     protocol:
-        A protocol or its id (``ovbench protocols`` lists them).
+        A protocol or its id (``ovbench protocols`` lists them); by default ``ew-open-1``, or the
+        task's first.
     against:
         Other predictions to compare with, on the same gold.
     **options:

@@ -3,9 +3,10 @@
 Every setting is trained twice per seed: with each item's own context, and with another item's
 (``shuffled``), in training and in evaluation alike. Whatever the term's shape does, both have; only
 what the context says differs. The setting with the largest mean difference on *dev* is chosen, and
-is then trained anew under seeds that took no part in the choice, and scored on *test*.
+is then trained anew under seeds that took no part in the choice, and scored on *test*, beside plain
+LoRA of the same rank and beside itself in another batch order (the noise floor).
 
-    python scripts/las_search.py --out search --jobs 2 --markdown docs/results/las-search.md
+    python scripts/las_search.py --out search --seeds 5 --jobs 2 --markdown docs/results/las-search.md
 
 What is in the folder already is not done again.
 """
@@ -27,6 +28,7 @@ from ovbench.runs.compare import compare_runs
 from ovbench.runs.comparison import Comparison
 from ovbench.runs.evaluate import EvalOptions, run_folder
 from ovbench.runs.recipe import Place, evaluate_recipe
+from ovbench.runs.replicate import REORDERED
 from ovbench.runs.seeds import SeedDifference
 from ovbench.scoring import Options
 from ovbench.systems.registry import bundled_folder
@@ -101,11 +103,11 @@ INTRO = """\
 A search for a setting of LoRA-LAS (rank 8) at which the label context itself helps: amplitude A,
 phase rate omega, slope, form of the projection, source of the context. Every setting is trained
 with each item's own context and with another item's, in training and evaluation alike; what the
-term's shape does, both have. Chosen on dev with few seeds, confirmed on test with seeds that took
-no part in the choice. Written by:
+term's shape does, both have. Chosen on dev over {seeds} seeds, confirmed on test over {confirm} seeds
+that took no part in the choice, with a noise floor of its own. Written by:
 
 ```sh
-OMP_NUM_THREADS=1 python scripts/las_search.py --out search --jobs 2 \\
+OMP_NUM_THREADS=1 python scripts/las_search.py --out search --seeds {seeds} --jobs 2 \\
   --markdown docs/results/las-search.md
 ```
 
@@ -132,36 +134,50 @@ def write_recipe(setting: Setting, folder: Path) -> Path:
     return path
 
 
-def run(job: tuple[str, int, str, str]) -> None:
+@dataclass(frozen=True)
+class Job:
+    """One training and its evaluation."""
+
+    recipe: str
+    seed: int
+    split: str
+    out: Path
+    reordered: bool = False
+
+    @property
+    def home(self) -> Path:
+        return self.out / f"seed-{self.seed}{'-reordered' if self.reordered else ''}"
+
+
+def run(job: Job) -> None:
     """Train a recipe under a seed and evaluate it on a split, each unless it is there."""
     import torch
 
     from ovbench.training.train import train
 
-    recipe, seed, split, out = job
     torch.set_num_threads(1)
-    home = Path(out) / f"seed-{seed}"
-    folder = home / Path(recipe).stem / "train"
-    train(recipe, "tiny", seed, folder, task=TASK, resume=True)
+    folder = job.home / Path(job.recipe).stem / "train"
+    order = job.seed + REORDERED if job.reordered else None
+    train(job.recipe, "tiny", job.seed, folder, task=TASK, resume=True, batch_order_seed=order)
     evaluate_recipe(
-        recipe,
+        job.recipe,
         [TASK],
-        out=home,
+        out=job.home,
         place=Place(adapter=folder),
-        split=split,
-        options=EvalOptions(seed=seed, scoring=Options(draws=0, floors=False)),
+        split=job.split,
+        options=EvalOptions(seed=job.seed, scoring=Options(draws=0, floors=False)),
     )
 
 
-def run_all(recipes: list[str], seeds: range, split: str, out: Path, jobs: int) -> None:
-    work = [(recipe, seed, split, str(out)) for seed in seeds for recipe in recipes]
+def run_all(work: list[Job], jobs: int) -> None:
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
         for number, _ in enumerate(pool.map(run, work), 1):
-            print(f"{number} of {len(work)} done on {split}", flush=True)
+            print(f"{number} of {len(work)} done on {work[0].split}", flush=True)
 
 
-def folders(name: str, seeds: range, split: str, out: Path) -> list[Path]:
-    return [run_folder(out / f"seed-{seed}", name, TASK, split) for seed in seeds]
+def folders(name: str, seeds: range, split: str, out: Path, reordered: bool = False) -> list[Path]:
+    homes = [Job(name, seed, split, out, reordered).home for seed in seeds]
+    return [run_folder(home, name, TASK, split) for home in homes]
 
 
 def context_effect(setting: Setting, seeds: range, split: str, out: Path) -> SeedDifference:
@@ -206,10 +222,40 @@ def verdict(setting: Setting, confirmed: Comparison) -> str:
     )
 
 
+def beside_plain(setting: Setting, to_plain: Comparison) -> str:
+    """The same setting against plain LoRA, in a sentence."""
+    title = to_plain.metrics[0].title
+    one = to_plain.rows[1].differences[title]
+    larger = "larger" if to_plain.rows[1].above_noise[title] else "no larger"
+    return (
+        f"With its own context it differs from plain LoRA of the same rank ({PLAIN}) by "
+        f"{100 * one.difference:+.2f} points [{100 * one.low:+.2f}, {100 * one.high:+.2f}], "
+        f"p = {one.p_holm:.3f}: {larger} than noise."
+    )
+
+
+def confirm(
+    best: Setting, paths: dict[Setting, str], seeds: range, out: Path, jobs: int
+) -> tuple[Comparison, Comparison]:
+    """The chosen setting under fresh seeds on test: against another's context, and plain LoRA."""
+    other = replace(best, shuffled=True)
+    plain = str(bundled_folder() / f"{PLAIN}.toml")
+    work = [Job(path, s, "test", out) for s in seeds for path in (paths[other], paths[best], plain)]
+    run_all([*work, *(Job(paths[best], s, "test", out, True) for s in seeds)], jobs)
+    own, others, plains = (
+        folders(name, seeds, "test", out) for name in (best.name, other.name, PLAIN)
+    )
+    again = folders(best.name, seeds, "test", out, reordered=True)
+    return (
+        compare_runs([*others, *own, *plains], noise=again),
+        compare_runs([*plains, *own], noise=again),
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--seeds", type=int, default=2, help="of the search")
+    parser.add_argument("--seeds", type=int, default=5, help="of the search")
     parser.add_argument("--confirm", type=int, default=5, help="seeds of the confirmation")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--markdown", type=Path)
@@ -222,22 +268,17 @@ def main() -> None:
         for one in (setting, replace(setting, shuffled=True))
     }
     seeds = range(given.seeds)
-    run_all(list(paths.values()), seeds, "dev", given.out, given.jobs)
+    run_all(
+        [Job(path, seed, "dev", given.out) for seed in seeds for path in paths.values()], given.jobs
+    )
     effects = {one: context_effect(one, seeds, "dev", given.out) for one in SETTINGS}
     best = max(effects, key=lambda one: effects[one].difference)
     fresh = range(CONFIRM_FROM, CONFIRM_FROM + given.confirm)
-    other = replace(best, shuffled=True)
-    chosen = [paths[other], paths[best], str(bundled_folder() / f"{PLAIN}.toml")]
-    run_all(chosen, fresh, "test", given.out, given.jobs)
-    confirmed = compare_runs(
-        [
-            f
-            for name in (other.name, best.name, PLAIN)
-            for f in folders(name, fresh, "test", given.out)
-        ]
-    )
+    confirmed, to_plain = confirm(best, paths, fresh, given.out, given.jobs)
     sections = [search_section(effects, seeds), *comparison_sections(confirmed)]
-    text = f"{INTRO}**{verdict(best, confirmed)}**\n\n{render.markdown(sections)}"
+    intro = INTRO.format(seeds=given.seeds, confirm=given.confirm)
+    told = f"{verdict(best, confirmed)} {beside_plain(best, to_plain)}"
+    text = f"{intro}**{told}**\n\n{render.markdown(sections)}"
     print(text)
     if given.markdown:
         write_text(given.markdown, text)

@@ -12,6 +12,7 @@ import ovbench
 ROOT = Path(ovbench.__file__).parent
 FLOORS = [
     {"cli"},
+    {"board"},
     {"report"},
     {"runs"},
     {"training"},

@@ -43,7 +43,7 @@ class SystemEntry(_Frozen):
     scale: Name | None = None
     """``tiny`` or ``paper``."""
     seed: int | None = None
-    """Of the training."""
+    """Of the training; of the draws, where a trivial system is not trained."""
     context_source: Name | None = None
     """Where the label context comes from; null where the system takes none."""
     oracle: bool = False
@@ -85,8 +85,8 @@ class IntervalEntry(_Frozen):
 
     method: Name
     confidence: Annotated[float, Field(gt=0, lt=1)]
-    draws: int | None = None
-    seed: int | None = None
+    draws: int | None = Field(default=None, ge=1, le=100_000)
+    seed: int | None = Field(default=None, ge=0, lt=2**63)
 
 
 class CostEntry(_Frozen):

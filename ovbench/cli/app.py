@@ -13,9 +13,11 @@ import typer
 from ovbench import __version__
 from ovbench.cli import (
     compare,
+    doctor,
     evaluate,
     examine,
     floors,
+    leaderboard,
     models,
     normalize,
     params,
@@ -24,6 +26,7 @@ from ovbench.cli import (
     schema,
     score,
     tables,
+    tasks,
     train,
 )
 from ovbench.errors import OvbenchError
@@ -45,9 +48,12 @@ app.command("normalize")(normalize.normalize)
 app.command("floors")(floors.floors)
 app.command("power")(power.power)
 app.command("params")(params.params)
+app.command("doctor")(doctor.doctor)
 app.command("schema")(schema.schema)
+app.add_typer(leaderboard.app, name="leaderboard")
 app.add_typer(protocols.app, name="protocols")
 app.add_typer(tables.app, name="tables")
+app.add_typer(tasks.app, name="tasks")
 app.add_typer(models.list_app, name="list")
 app.add_typer(models.show_app, name="show")
 

@@ -23,7 +23,12 @@ def compare(
         ),
     ],
     seeds: Annotated[int, typer.Option(min=1, help="Recipes: training seeds 0, 1, … of each.")] = 5,
-    task: Annotated[str, typer.Option("--task", "-t", help="Recipes: the task.")] = "tinyov",
+    task: Annotated[
+        str | None,
+        typer.Option(
+            "--task", "-t", help="Recipes: the task. Default: the first recipe's at that scale."
+        ),
+    ] = None,
     noise: Annotated[
         bool,
         typer.Option(help="Recipes: train the first again in another batch order (noise floor)."),
@@ -43,9 +48,10 @@ def compare(
         str, typer.Option("--output-path", "-o", help="Recipes: folder of trainings and runs.")
     ] = "comparison",
     draws: opt.Draws = 10_000,
+    data: opt.Data = None,
     json: opt.Json = None,
     markdown: Annotated[
-        str | None, typer.Option(help="Write the tables as Markdown to a file.")
+        str | None, typer.Option(help="Write the table as Markdown to a file.")
     ] = None,
     plot: Annotated[
         str | None, typer.Option(help="Write the plot to a file: .svg or .png.")
@@ -62,13 +68,14 @@ def compare(
       ovbench compare runs/affectgpt-lora-r8/tinyov runs/lora-las-r4/tinyov
       ovbench compare affectgpt-lora-r8 dora-r8 --seeds 3 --markdown table.md --json -
 
-    Exit codes: 0 compared, 2 bad input, 130 stopped (what was done is kept).
+    Exit codes: 0 compared, 1 failed while running, 2 bad input, or something is missing, 3 a
+    damaged file, 130 stopped (what was done is kept).
     """
     from ovbench.cli import running
     from ovbench.cli.console import needs_models, show, watched, write_json
     from ovbench.io.atomic import write_text
     from ovbench.report import render
-    from ovbench.report.comparison import comparison_sections
+    from ovbench.report.comparison import comparison_lines, comparison_sections
     from ovbench.report.plot import check_plot, write_plot
 
     if plot is not None:
@@ -79,34 +86,37 @@ def compare(
         raise InputError("run folders and names of recipes are mixed", expected="one or the other")
     with needs_models("ovbench compare"), watched():
         if all(are_runs):
-            found = _of_runs(what, noise_run or [], draws)
+            found = _of_runs(what, noise_run or [], where, draws)
         else:
             if noise_run:
                 raise InputError("--noise-run goes with run folders", mend="leave it out")
-            running.say_scale(scale, [task])
+            from ovbench.systems.registry import load_recipe
+
+            running.say_scale(scale, [task] if task else load_recipe(what[0]).eval_tasks(scale))
             found = _of_recipes(what, seeds, output_path, task, where, size, noise, draws)
-    sections = list(comparison_sections(found))
     if json is not None:
         write_json(json, found.to_json())
     if markdown is not None:
-        write_text(markdown, render.markdown(sections))
+        write_text(markdown, render.markdown(comparison_sections(found)))
     if plot is not None:
         write_plot(found, plot)
     if json != "-":
-        show(sections)
+        show(comparison_lines(found))
 
 
-def _of_runs(folders: list[str], noise: list[str], draws: int) -> Comparison:
-    from ovbench.runs.compare import compare_runs, costs_of_runs
+def _of_runs(folders: list[str], noise: list[str], place: Place, draws: int) -> Comparison:
+    from ovbench.runs.compare import compare_runs
+    from ovbench.runs.costs import costs_of_runs, with_costs
 
-    return compare_runs(folders, noise=noise, costs=costs_of_runs(folders), draws=draws)
+    found = compare_runs(folders, noise=noise, draws=draws)
+    return with_costs(found, costs_of_runs(found, place))
 
 
 def _of_recipes(
     names: list[str],
     seeds: int,
     out: str,
-    task: str,
+    task: str | None,
     place: Place,
     batch_size: int | str,
     noise: bool,

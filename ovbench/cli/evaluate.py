@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ovbench.cli import options as opt
-from ovbench.errors import InputError
 
 if TYPE_CHECKING:
     from ovbench.runs.preflight import Preflight
@@ -15,14 +14,21 @@ if TYPE_CHECKING:
 
 def evaluate(
     model: opt.Model,
-    tasks: Annotated[str, typer.Option("--tasks", "-t", help="Tasks, comma-separated.")] = "tinyov",
+    tasks: Annotated[
+        str | None,
+        typer.Option(
+            "--tasks", "-t", help="Tasks, comma-separated. Default: the recipe's at that scale."
+        ),
+    ] = None,
     scale: opt.Scale = "tiny",
     adapter: Annotated[
         str | None,
         typer.Option(help="Folder of a trained adapter, or of the training that made it."),
     ] = None,
     base: opt.Base = None,
-    split: Annotated[str, typer.Option(help="Split of the tasks: test, or dev.")] = "test",
+    split: Annotated[
+        str | None, typer.Option(help="Split of the tasks. Default: the one their cards mean.")
+    ] = None,
     limit: Annotated[
         float | None,
         typer.Option(
@@ -45,6 +51,7 @@ def evaluate(
     fresh: Annotated[
         bool, typer.Option(help="Throw away what an earlier run left in the same folder.")
     ] = False,
+    data: opt.Data = None,
     json: opt.Json = None,
     format: Annotated[  # noqa: A002 - the option's name
         opt.Format, typer.Option("--format", "-f", help="How to print the report.")
@@ -63,7 +70,11 @@ def evaluate(
       ovbench eval --model my-recipe.toml --adapter runs/my-recipe/train --log-samples
       ovbench eval --model lora-las-r4 --scale paper --base ~/models/Qwen2.5-7B-Instruct
 
-    Exit codes: 0 scored, 2 bad input, 130 stopped (what was done is kept).
+    What is missing (weights, adapter, memory, data) is told before anything is loaded.
+
+    Exit codes: 0 scored, 1 failed while running (an adapter that does nothing, memory or disk that
+    ran out), 2 bad input, or something is missing, 3 a damaged file, 130 stopped (what was done is
+    kept).
     """
     from ovbench.cli import running
     from ovbench.cli.console import needs_models, note, show, watched, write_json
@@ -72,10 +83,10 @@ def evaluate(
     from ovbench.runs.recipe import evaluate_recipe
     from ovbench.runs.scores import results_json
     from ovbench.scoring import Options
+    from ovbench.systems.registry import load_recipe
 
-    if split not in ("test", "dev"):
-        raise InputError(f"--split {split}", expected="test or dev; models are trained on train")
-    names, task_names = opt.names(model, "model"), opt.names(tasks, "task")
+    names = opt.names(model, "model")
+    task_names = None if tasks is None else opt.names(tasks, "task")
     where = running.place(scale, adapter, base, device, dtype)
     chosen = EvalOptions(
         seed=seed,
@@ -85,7 +96,8 @@ def evaluate(
         scoring=Options(draws=draws, seed=seed, confidence=confidence, floors=floors),
     )
     size = running.batch_size(batch_size)
-    running.say_scale(scale, task_names)
+    recipes = [load_recipe(name) for name in names]  # a wrong one is told before work on others
+    running.say_scale(scale, task_names or [t for r in recipes for t in r.eval_tasks(scale)])
 
     def checked(found: Preflight) -> None:
         note(found.line())

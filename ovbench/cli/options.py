@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from ovbench.errors import InputError
+
+if TYPE_CHECKING:
+    from ovbench.tasks import Task
 
 
 class OnMissing(StrEnum):
@@ -36,7 +41,12 @@ Gold = Annotated[
     str | None, typer.Option("--gold", "-g", help="Gold labels: a file or folder of any format.")
 ]
 ProtocolId = Annotated[
-    str, typer.Option("--protocol", "-p", help="How to score; see: ovbench protocols")
+    str | None,
+    typer.Option(
+        "--protocol",
+        "-p",
+        help="How to score; see: ovbench protocols. Default: ew-open-1, or the task's first.",
+    ),
 ]
 Json = Annotated[
     str | None, typer.Option("--json", help="Write the whole result as JSON to a file, or - .")
@@ -44,7 +54,12 @@ Json = Annotated[
 GoldIdColumn = Annotated[str | None, typer.Option(help="Id column of the gold.")]
 GoldLabelColumn = Annotated[str | None, typer.Option(help="Label column of the gold.")]
 Split = Annotated[
-    str | None, typer.Option(help="Split of a MERBench label file (default: its test split).")
+    str | None,
+    typer.Option(help="Split of the task, or of a MERBench label file (default: its test split)."),
+]
+TaskId = Annotated[
+    str | None,
+    typer.Option("--task", "-t", help="Take the gold from a task; see: ovbench tasks"),
 ]
 Classes = Annotated[
     str | None,
@@ -87,6 +102,44 @@ RUNS = "runs"
 OutputPath = Annotated[str, typer.Option("--output-path", "-o", help="Folder of the runs.")]
 
 
+def _use_data(folder: str | None) -> str | None:
+    """Make a folder the data folder of this process and its children."""
+    if folder is not None:
+        import os
+
+        from ovbench.tasks.places import VARIABLE, checked_folder
+
+        os.environ[VARIABLE] = str(checked_folder(folder, "--data").absolute())
+    return folder
+
+
+Data = Annotated[
+    str | None,
+    typer.Option(
+        "--data",
+        callback=_use_data,
+        help="Folder that holds your data sets. Default: OVBENCH_DATA, or data in config.toml.",
+    ),
+]
+
+
+def gold_or_task(gold: str | None, task: str | None, split: str | None) -> str | Task | None:
+    """What is scored against: the gold file, or the task's split; None where neither is given.
+
+    Raises
+    ------
+    InputError
+        If both are given, or the task cannot be read.
+    """
+    if task is None:
+        return gold
+    if gold is not None:
+        raise InputError("a gold file and a --task are given", expected="one of them")
+    from ovbench.tasks import load_task
+
+    return load_task(task, split)
+
+
 def names(text: str, kind: str) -> list[str]:
     """The names in a comma-separated option, each once.
 
@@ -95,8 +148,6 @@ def names(text: str, kind: str) -> list[str]:
     InputError
         If there is none, or one is given twice.
     """
-    from ovbench.errors import InputError
-
     found = [part.strip() for part in text.split(",") if part.strip()]
     if not found:
         raise InputError(f"no {kind} is given", expected=f"a {kind}'s name, or several: a,b")

@@ -18,10 +18,11 @@ def power(
         ),
     ] = None,
     gold: opt.Gold = None,
+    task: opt.TaskId = None,
     result: Annotated[
         str | None, typer.Option(help="A result of: ovbench score … --json FILE")
     ] = None,
-    protocol: opt.ProtocolId = "ew-open-1",
+    protocol: opt.ProtocolId = None,
     error: Annotated[
         float | None,
         typer.Option(
@@ -44,6 +45,7 @@ def power(
     ] = None,
     seed: opt.Seed = 0,
     json: opt.Json = None,
+    data: opt.Data = None,
 ) -> None:
     """Plan a test set: the smallest difference it can detect, or the items a difference needs.
 
@@ -51,6 +53,7 @@ def power(
     Examples:
       ovbench power a.jsonl b.jsonl --gold gold.jsonl
       ovbench power a.jsonl --gold gold.jsonl --difference 0.02
+      ovbench power a.jsonl b.jsonl --task tinyov
       ovbench power --result result.json --difference 0.02
       ovbench power --standard-error 0.0244 --items 332 --difference 0.02
     """
@@ -66,14 +69,16 @@ def power(
     if error is None or items is None:
         if result is not None:
             error, items = error_of_result(result)
-        elif not predictions or gold is None:
-            raise InputError(
-                "nothing to measure the spread from",
-                expected="PRED --gold GOLD, --result FILE, or --standard-error with --items",
-            )
         else:
+            found = opt.gold_or_task(gold, task, None)
+            if not predictions or found is None:
+                raise InputError(
+                    "nothing to measure the spread from",
+                    expected="PRED --gold GOLD or --task ID, --result FILE, or --standard-error "
+                    "with --items",
+                )
             chosen = Options(cluster_by=cluster_by, seed=seed)
-            error, items = difference_error(predictions, gold, protocol, chosen)
+            error, items = difference_error(predictions, found, protocol, chosen)
     report = plan(error, items, difference, level=level, power=power)
     if json is not None:
         write_json(json, report.to_json())

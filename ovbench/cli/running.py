@@ -69,10 +69,10 @@ def say_scale(scale: str, tasks: Sequence[str]) -> None:
     if scale == "paper" and any(task.startswith("tinyov") for task in tasks):
         note(
             "scale paper: the published backbone and hyper-parameters, but on TinyOV, whose scores "
-            "are not those of the published tables; the papers' data sets have no reader yet"
+            "are not those of the published tables"
         )
     if scale == "tiny":
         note(
-            "scale tiny: the bundled backbone of 2 million parameters, and TinyOV; scores do not "
-            "compare with 7B ones (--scale paper runs the published backbone)"
+            "scale tiny: the bundled backbone of 2 million parameters; scores do not compare with "
+            "7B ones (--scale paper runs the published backbone on the published data)"
         )

@@ -22,7 +22,8 @@ def score(
         typer.Argument(metavar="PRED", help="Predictions: a file, a folder, or - for stdin."),
     ] = None,
     gold: opt.Gold = None,
-    protocol: opt.ProtocolId = "ew-open-1",
+    task: opt.TaskId = None,
+    protocol: opt.ProtocolId = None,
     against: Annotated[
         list[str] | None, typer.Option(help="Other predictions to compare with; repeatable.")
     ] = None,
@@ -71,8 +72,12 @@ def score(
     from_samples: Annotated[
         str | None, typer.Option(help="Score such a file again, without predictions or gold.")
     ] = None,
+    data: opt.Data = None,
 ) -> None:
-    """Score a file of predictions against gold labels.
+    """Score a file of predictions against gold labels, or against a task's.
+
+    A sentiment task takes sentiment words as they are, and lists of emotion words by their
+    polarity.
 
     \b
     Examples:
@@ -80,6 +85,7 @@ def score(
       ovbench score preds.jsonl --gold gold.csv --against other.jsonl --errors 5
       ovbench score x-openset.npz --gold check-openset.csv -p ew-affectgpt-2025
       ovbench score preds.csv --gold test_sent_emo.csv -p hit-open-1 --cluster-by Dialogue_ID
+      ovbench score preds.csv --task meld --data ~/datasets
       cat preds.jsonl | ovbench score - --gold gold.jsonl --json -
       ovbench score --from-samples samples.jsonl
 
@@ -97,7 +103,7 @@ def score(
         label_column=label_column,
         gold_id_column=gold_id_column,
         gold_label_column=gold_label_column,
-        split=split,
+        split=split if task is None else None,
         classes=classes,
         groups=groups,
         lemmatizer=lemmatizer,
@@ -115,15 +121,21 @@ def score(
         with watched():
             result = score_samples(from_samples, chosen)
     else:
-        if predictions is None or gold is None:
+        against_what = opt.gold_or_task(gold, task, split)
+        if predictions is None or against_what is None:
             raise InputError(
                 "predictions or gold are not given",
-                expected="ovbench score PRED --gold GOLD",
+                expected="ovbench score PRED --gold GOLD, or --task ID",
                 mend="try it on the sample that ships with ovbench (see the README)",
             )
         with watched():
             result = score_files(
-                predictions, gold, protocol, chosen, against=against or (), samples=samples
+                predictions,
+                against_what,
+                protocol,
+                chosen,
+                against=against or (),
+                samples=samples,
             )
     if json is not None:
         write_json(json, result.to_json())

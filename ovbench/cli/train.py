@@ -19,7 +19,12 @@ def train(
         typer.Option("--model", "-m", help="A recipe's name (ovbench list models) or TOML file."),
     ],
     scale: opt.Scale = "tiny",
-    task: Annotated[str, typer.Option(help="Task whose train and dev splits are used.")] = "tinyov",
+    task: Annotated[
+        str | None,
+        typer.Option(
+            help="Task whose train and dev splits are used. Default: the recipe's at that scale."
+        ),
+    ] = None,
     seed: Annotated[
         int, typer.Option(min=0, help="Of the adapter's first weights and dropout.")
     ] = 0,
@@ -40,6 +45,7 @@ def train(
     device: opt.Device = "auto",
     dtype: opt.Dtype = None,
     tracker: Annotated[str | None, typer.Option(help="Also log to: tensorboard or wandb.")] = None,
+    data: opt.Data = None,
     json: opt.Json = None,
 ) -> None:
     """Fine-tune a recipe's adapter on a task's train split; dev chooses the checkpoint.
@@ -54,7 +60,11 @@ def train(
       ovbench train --model lora-las-r4 --resume
       ovbench train --model lora-las-r4 --scale paper --base ~/models/Qwen2.5-7B-Instruct
 
-    Exit codes: 0 trained, 2 bad input, 130 stopped (go on with --resume).
+    What is missing (weights, memory, data) is told before anything is loaded.
+
+    Exit codes: 0 trained, 1 failed while training (a loss that is not a number, memory or disk that
+    ran out), 2 bad input, or something is missing, 3 a damaged file, 130 stopped (go on with
+    --resume).
     """
     from ovbench.cli import running
     from ovbench.cli.console import needs_models, show, training_line, write_json
@@ -64,7 +74,8 @@ def train(
 
     recipe = load_tunable(model)
     out = Path(output_path) if output_path else train_folder(opt.RUNS, recipe.name, scale)
-    running.say_scale(scale, [task])
+    chosen = task or recipe.train_task(scale)
+    running.say_scale(scale, [chosen])
     with needs_models("ovbench train"), training_line(f"training {recipe.name}") as on_step:
         from ovbench.training.processes import is_main_process
         from ovbench.training.train import train as fit
@@ -82,11 +93,11 @@ def train(
             tracker=tracker,
             on_step=on_step,
             steps=steps,
-            task=task,
+            task=chosen,
         )
     if not is_main_process():
         return
     if json is not None:
         write_json(json, report.to_json())
     if json != "-":
-        show(training_sections(report, out))
+        show(training_sections(report, out, model))

@@ -5,6 +5,7 @@ One model per metric, so that a protocol holds the choices its metric knows and 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import (
@@ -135,6 +136,17 @@ class ClosedSetProtocol(_LabelProtocol):
     metric: Literal["closed-set"]
     names: Literal["canonical", "exact"]
     """Class names are brought to the canonical ones first (joy = happy), or compared as parsed."""
+    merges: Mapping[str, str] = Field(default_factory=dict)
+    """Canonical class → the canonical class that it counts as, in gold and in predictions."""
+
+    @model_validator(mode="after")
+    def _merges_are_plain(self) -> Self:
+        if self.merges and self.names != "canonical":
+            raise ValueError("merges are of canonical names: names must be 'canonical'")
+        for name, into in self.merges.items():
+            if into in self.merges:
+                raise ValueError(f"{name!r} is merged into {into!r}, which is merged itself")
+        return self
 
 
 Protocol = Annotated[

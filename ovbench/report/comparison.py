@@ -9,101 +9,164 @@ from ovbench.report.parameters import size
 from ovbench.report.sections import DASH, Section, percent
 
 if TYPE_CHECKING:
-    from ovbench.runs.comparison import Comparison, Row
+    from ovbench.runs.comparison import Comparison, Row, RowCost
 
 
 def comparison_sections(comparison: Comparison) -> Iterator[Section]:
-    """One table per metric, then what the methods cost."""
-    for metric in comparison.metrics:
-        yield _scores(comparison, metric.title)
-    if any(row.cost.trainable_parameters for row in comparison.rows):
-        yield _costs(comparison)
-    yield _about(comparison)
-
-
-def _scores(comparison: Comparison, title: str) -> Section:
+    """One wide table, a method per row and a figure per cell: for files."""
     first = comparison.rows[0].name
-    columns = (
-        *("method", "context", "seeds", title, "95 % over items", "sd over seeds"),
-        *(f"minus {first}", "95 % over items", "p", "above noise"),
-    )
-    notes = []
-    floor = comparison.noise.get(title)
-    if floor is not None:
-        notes.append(
-            f"noise floor: {percent(floor.floor)}; {comparison.noise_of}, trained again in another "
-            f"batch order under {len(floor.by_seed)} seeds, moved by {percent(floor.rms)} a pair "
-            "(root mean square)"
-        )
-    rows = tuple(_score_row(row, title) for row in comparison.rows)
-    (metric,) = (m for m in comparison.metrics if m.title == title)
-    heading = f"{title} on {comparison.task}/{comparison.split} ({metric.protocol})"
-    return Section(heading, columns, rows, tuple(notes))
+    columns = ["method", "context", "seeds"]
+    for title in _titles(comparison):
+        columns += [title, f"{title}: 95 % over items", f"{title}: sd over seeds"]
+        columns += [f"{title} minus {first} [95 %]", f"{title}: p", f"{title}: above noise"]
+    columns += [name for name, _ in _COSTS]
+    rows = tuple(_wide(comparison, row) for row in comparison.rows)
+    yield Section(_heading(comparison), tuple(columns), rows, tuple(_notes(comparison)))
 
 
-def _score_row(row: Row, title: str) -> tuple[str, ...]:
-    score = row.scores[title]
-    cells = [
-        row.name + (" (oracle)" if row.oracle else ""),
-        row.context_source or DASH,
-        str(len(row.seeds)),
-        percent(score.mean),
-        f"[{percent(score.low)}, {percent(score.high)}]",
-        percent(score.sd),
-    ]
-    found = row.differences.get(title)
-    if found is None:
-        return (*cells, *[DASH] * 4)
-    above = row.above_noise[title]
-    return (
-        *cells,
-        f"{100 * found.difference:+.2f}",
-        f"[{100 * found.low:+.2f}, {100 * found.high:+.2f}]",
-        DASH if found.p_holm is None else f"{found.p_holm:.3f}",
-        DASH if above is None else "yes" if above else "no",
-    )
-
-
-def _costs(comparison: Comparison) -> Section:
-    columns = (
-        *("method", "trainable", "total", "adapter file", "saved activations", "peak memory"),
-        *("train tokens/s", "decode tokens/s"),
-    )
-    rows = []
-    for row in comparison.rows:
-        cost = row.cost
-        rows.append(
-            (
-                row.name,
-                _known(cost.trainable_parameters, "{:,}".format),
-                _known(cost.total_parameters, "{:,}".format),
-                _known(cost.adapter_bytes, size),
-                _known(cost.saved_activation_bytes, size),
-                _known(cost.peak_memory_bytes, size),
-                _known(cost.train_tokens_per_second, "{:,.0f}".format),
-                _known(cost.decode_tokens_per_second, "{:,.0f}".format),
-            )
-        )
-    notes = ("saved activations: kept for the backward pass of one fixed batch; counted",)
-    return Section("Cost", columns, tuple(rows), notes)
-
-
-def _about(comparison: Comparison) -> Section:
-    """How to read the tables."""
+def comparison_lines(comparison: Comparison) -> Iterator[Section]:
+    """The same table with several lines per cell, which fits a terminal of 100 columns."""
+    columns = ("method", *_titles(comparison), "cost")
+    rows = tuple(_narrow(comparison, row) for row in comparison.rows)
     first = comparison.rows[0].name
     notes = (
-        f"{comparison.items} items (digest {comparison.task_digest[:12]}), ovbench "
-        f"{comparison.ovbench_version}; scores are means over seeds, in points",
-        f"intervals: percentile bootstrap over items, {comparison.draws:,} draws; differences to "
-        f"{first} are paired by seed and item",
-        "p: the larger of a paired permutation test over items and a paired t test over seeds, "
-        "corrected for the number of rows (Holm)",
-        "above noise: p below .05, and a difference larger than the noise floor where there is one",
-        *comparison.warnings,
+        f"second line of a score: difference to {first}; third: its corrected p, and whether it is "
+        "above noise or within it",
+        "cost: trained of all parameters, adapter file; bytes kept for the backward pass of one "
+        "fixed batch (counted), peak memory of training; tokens/s of training and of answering",
     )
-    rows = tuple((row.name, ", ".join(map(str, row.seeds))) for row in comparison.rows)
-    return Section("Seeds", ("method", "seeds"), rows, notes)
+    yield Section(_heading(comparison), columns, rows, (*notes, *_notes(comparison)))
+
+
+def _heading(comparison: Comparison) -> str:
+    return f"Methods on {comparison.task}/{comparison.split}"
+
+
+def _titles(comparison: Comparison) -> list[str]:
+    return [metric.title for metric in comparison.metrics]
+
+
+def _wide(comparison: Comparison, row: Row) -> tuple[str, ...]:
+    cells = [_name(row), row.context_source or DASH, str(len(row.seeds))]
+    for title in _titles(comparison):
+        score = row.scores[title]
+        p, above = _tested(row, title)
+        cells += [percent(score.mean), _interval(score.low, score.high), percent(score.sd)]
+        cells += [_difference(row, title), p, above]
+    return (*cells, *(show(row.cost) for _, show in _COSTS))
+
+
+def _narrow(comparison: Comparison, row: Row) -> tuple[str, ...]:
+    seeds = f"{len(row.seeds)} seed" + "s" * (len(row.seeds) != 1)
+    about = f"{_name(row)}\n{row.context_source or 'no'} context\n{seeds}\n"
+    scores = []
+    for title in _titles(comparison):
+        score = row.scores[title]
+        lines = [f"{percent(score.mean)} {_interval(score.low, score.high)}"]
+        if title in row.differences:
+            p, above = _tested(row, title)
+            lines += [_difference(row, title), f"p {p}, {_VERDICTS[above]}"]
+        scores.append("\n".join(lines))
+    return (about, *scores, _cost_lines(row.cost))
+
+
+_VERDICTS = {"yes": "above", "no": "within", DASH: "one seed"}
+
+
+def _name(row: Row) -> str:
+    return row.name + (" (oracle)" if row.oracle else "")
+
+
+def _interval(low: float, high: float) -> str:
+    return f"[{percent(low)}, {percent(high)}]"
+
+
+def _difference(row: Row, title: str) -> str:
+    found = row.differences.get(title)
+    if found is None:
+        return DASH
+    low, high = (f"{100 * end:+.2f}" for end in (found.low, found.high))
+    return f"{100 * found.difference:+.2f} [{low}, {high}]"
+
+
+def _tested(row: Row, title: str) -> tuple[str, str]:
+    """Corrected p, and whether the difference is above noise."""
+    found = row.differences.get(title)
+    if found is None:
+        return DASH, DASH
+    above = row.above_noise[title]
+    p = DASH if found.p_holm is None else f"{found.p_holm:.3f}"
+    return p, DASH if above is None else "yes" if above else "no"
 
 
 def _known(value: float | None, form: Callable[[float], str]) -> str:
     return DASH if value is None else form(value)
+
+
+_COSTS: tuple[tuple[str, Callable[[RowCost], str]], ...] = (
+    ("trainable", lambda cost: _known(cost.trainable_parameters, "{:,}".format)),
+    ("total", lambda cost: _known(cost.total_parameters, "{:,}".format)),
+    ("adapter file", lambda cost: _known(cost.adapter_bytes, size)),
+    ("saved activations", lambda cost: _known(cost.saved_activation_bytes, size)),
+    ("peak memory", lambda cost: _known(cost.peak_memory_bytes, size)),
+    ("train tokens/s", lambda cost: _known(cost.train_tokens_per_second, "{:,.0f}".format)),
+    ("decode tokens/s", lambda cost: _known(cost.decode_tokens_per_second, "{:,.0f}".format)),
+)
+"""Columns of the wide table."""
+
+
+def _cost_lines(cost: RowCost) -> str:
+    """Three short lines; nothing for a system that nobody trained."""
+    shown = {name: show(cost) for name, show in _COSTS}
+    if all(value == DASH for value in shown.values()):
+        return ""
+    trained, total = (
+        _known(count, _short) for count in (cost.trainable_parameters, cost.total_parameters)
+    )
+    return (
+        f"{trained} of {total}, {shown['adapter file']}\n"
+        f"{shown['saved activations']} kept, {shown['peak memory']} peak\n"
+        f"{shown['train tokens/s']} and {shown['decode tokens/s']} tokens/s"
+    )
+
+
+def _short(count: float) -> str:
+    """A number of parameters in three digits: 141k, 20.2M, 7.64B."""
+    for unit, scale in (("B", 1e9), ("M", 1e6), ("k", 1e3)):
+        if count >= scale:
+            return f"{count / scale:.3g}{unit}"
+    return f"{count:g}"
+
+
+def _notes(comparison: Comparison) -> Iterator[str]:
+    """The noise floors, the seeds, and how to read the table."""
+    first = comparison.rows[0]
+    for title, floor in comparison.noise.items():
+        yield (
+            f"noise floor of {title}: {percent(floor.floor)}; {comparison.noise_of}, trained again "
+            f"in another batch order under {len(floor.by_seed)} seeds, moved by "
+            f"{percent(floor.rms)} a pair (root mean square)"
+        )
+    seeds: dict[tuple[int, ...], list[str]] = {}
+    for row in comparison.rows:
+        seeds.setdefault(row.seeds, []).append(row.name)
+    for numbers, names in seeds.items():
+        whose = "" if len(seeds) == 1 else f" of {', '.join(names)}"
+        yield f"seeds{whose}: {', '.join(map(str, numbers))}"
+    protocols = ", ".join(f"{metric.title} by {metric.protocol}" for metric in comparison.metrics)
+    yield (
+        f"{protocols}; {comparison.items} items (digest {comparison.task_digest[:12]}), ovbench "
+        f"{comparison.ovbench_version}; scores are means over seeds, in points"
+    )
+    yield (
+        f"intervals: percentile bootstrap over items, {comparison.draws:,} draws; differences to "
+        f"{first.name} are paired by seed and item"
+    )
+    yield (
+        "p: the larger of a paired permutation test over items and a paired t test over seeds, "
+        "corrected for the number of rows (Holm)"
+    )
+    yield "above noise: p below .05, and a difference above the noise floor where there is one"
+    if any(row.cost.saved_activation_bytes for row in comparison.rows):
+        yield "saved activations: kept for the backward pass of one fixed batch; counted, not timed"
+    yield from comparison.warnings

@@ -21,23 +21,33 @@ def rich_tables(parts: Iterable[Section]) -> Iterable[RenderableType]:
     from rich.text import Text
 
     for part in parts:
-        yield Text(f"\n{_plain(part.title)}", style="bold")
+        yield Text(f"\n{plain(part.title)}", style="bold")
         table = Table(box=box.SIMPLE_HEAD)
         for index, name in enumerate(part.columns):
             numeric = all(_is_number(row[index]) for row in part.rows)
             table.add_column(
-                Text(_plain(name)), justify="right" if numeric else "left", overflow="fold"
+                Text(plain(name)), justify="right" if numeric else "left", overflow="fold"
             )
         for row in part.rows:
-            table.add_row(*(Text(_plain(cell)) for cell in row))
+            table.add_row(*(Text(plain(cell)) for cell in row))
         yield table
         for note in part.notes:
-            yield Text(f"  {_plain(note)}", style="dim")
+            yield Text(f"  {plain(note)}", style="dim")
 
 
-def _plain(text: str) -> str:
-    """Text without control characters (a label could hold a terminal's escape codes)."""
-    return re.sub(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", "\ufffd", text)
+_INVISIBLE = re.compile(
+    r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+
+
+def plain(text: str) -> str:
+    """Text without what is not seen but acts.
+
+    Control characters (a label could hold a terminal's escape codes), marks that turn the direction
+    of writing (a name could read as another), line separators but the newline, and halves of
+    surrogate pairs (which no file can hold) become U+FFFD.
+    """
+    return _INVISIBLE.sub("\ufffd", text)
 
 
 def _is_number(text: str) -> bool:
@@ -48,7 +58,7 @@ def markdown(parts: Iterable[Section]) -> str:
     """GitHub-flavoured Markdown; cell text is escaped."""
 
     def cell(text: str) -> str:
-        escaped = re.sub(r"([\\`*_{}\[\]<>|#$~&])", r"\\\1", _plain(text))
+        escaped = re.sub(r"([\\`*_{}\[\]<>|#$~&])", r"\\\1", plain(text))
         return escaped.replace("\n", "<br>")
 
     blocks = []
@@ -70,7 +80,7 @@ _LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
     "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
     "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}",
-    "–": "--", "→": r"$\rightarrow$", "\n": " ",
+    "–": "--", "→": r"$\rightarrow$", "\n": " ", "\ufffd": "?",
 }  # fmt: skip
 
 
@@ -78,9 +88,9 @@ def latex(parts: Iterable[Section]) -> str:
     """LaTeX tables for the booktabs package; cell text is escaped."""
 
     def cell(text: str) -> str:
-        escaped = "".join(_LATEX.get(char, char) for char in _plain(text))
-        # After a line's end, a bracket or star would be read as its argument.
-        return "{}" + escaped if escaped[:1] in ("[", "*") else escaped
+        escaped = "".join(_LATEX.get(char, char) for char in plain(text))
+        # After a line's end, a bracket or star would be read as its argument, even behind blanks.
+        return "{}" + escaped if escaped.lstrip()[:1] in ("[", "*") else escaped
 
     def alignment(part: Section) -> str:
         columns = range(len(part.columns))
@@ -102,15 +112,21 @@ def latex(parts: Iterable[Section]) -> str:
     return "\n\n".join(blocks) + "\n"
 
 
+_FORMULA = re.compile(r"[\s\ufffd'\"]*[=+@|%＝＋＠－-]")
+"""Also in full width, which some spreadsheets take for the same."""
+
+
 def csv_text(parts: Iterable[Section]) -> str:
     """CSV with the section's title in the first column of every row, its notes after the rows.
 
-    A cell that a spreadsheet would run as a formula is preceded by an apostrophe.
+    A cell that a spreadsheet could run as a formula, blanks and quotes before it or not, is
+    preceded by an apostrophe.
     """
 
     def cell(text: str) -> str:
-        risky = re.match(r"[=+@\t\r-]", text) and not re.fullmatch(r"-?\d+(\.\d+)?", text)
-        return f"'{text}" if risky else text
+        shown = plain(text)
+        risky = _FORMULA.match(shown) and not re.fullmatch(r"-?\d+(\.\d+)?", shown)
+        return f"'{shown}" if risky else shown
 
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,8 +14,11 @@ if TYPE_CHECKING:
     from ovbench.training.report import TrainingReport
 
 
-def training_sections(report: TrainingReport, out: Path) -> Iterator[Section]:
-    """What was trained and what it cost, then the curve on dev."""
+def training_sections(report: TrainingReport, out: Path, model: str) -> Iterator[Section]:
+    """What was trained and what it cost, then the curve on dev.
+
+    ``model``: the recipe as it was asked for, a name or a file.
+    """
     ended = "" if report.ended_by == "steps" else " (dev loss had stopped falling)"
     rows = (
         ("trainable parameters", f"{report.trainable_parameters:,}"),
@@ -28,12 +32,12 @@ def training_sections(report: TrainingReport, out: Path) -> Iterator[Section]:
         ("device, dtype", f"{report.device}, {report.dtype}"),
         ("seed, batch order", f"{report.seed}, {report.batch_order_seed}"),
     )
-    notes = (*report.notes, f"adapter: {out / 'adapter'}", f"evaluate: {_next(report, out)}")
+    notes = (*report.notes, f"adapter: {out / 'adapter'}", f"evaluate: {_next(report, out, model)}")
     yield Section(f"{report.system}, scale {report.scale}", ("", "value"), rows, notes)
     curve = tuple((str(p.step), f"{p.loss:.4f}", f"{p.accuracy:.3f}") for p in report.curve)
     yield Section("On dev", ("step", "loss", "token accuracy"), curve)
 
 
-def _next(report: TrainingReport, out: Path) -> str:
-    scale = "" if report.scale == "tiny" else f" --scale {report.scale}"
-    return f"ovbench eval --model {report.system}{scale} --adapter {out}"
+def _next(report: TrainingReport, out: Path, model: str) -> str:
+    scale = [] if report.scale == "tiny" else ["--scale", report.scale]
+    return shlex.join(["ovbench", "eval", "--model", model, *scale, "--adapter", str(out)])

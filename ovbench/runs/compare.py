@@ -13,8 +13,8 @@ from typing import Any
 from ovbench.errors import InputError, ValidationError
 from ovbench.progress import track
 from ovbench.protocols import load_protocol
-from ovbench.runs.comparison import Comparison, Metric, Row, RowCost
-from ovbench.runs.records import Cost, Prediction, RunRecord
+from ovbench.runs.comparison import Comparison, Metric, Row
+from ovbench.runs.records import Prediction, RunRecord
 from ovbench.runs.scores import evaluation_of
 from ovbench.runs.seeds import (
     NoiseFloor,
@@ -25,11 +25,9 @@ from ovbench.runs.seeds import (
     seed_difference,
     seed_score,
 )
-from ovbench.runs.store import COST, read_record, read_run
+from ovbench.runs.store import read_run
 from ovbench.scoring import Options
 from ovbench.tasks import Task, load_task
-from ovbench.testbed.bundled import adapter_folder
-from ovbench.training.report import REPORT_FILE, read_report
 
 TITLES = {"emotion-wheel": "WF", "hit-rate": "HiT"}
 """Metric of a protocol → what its headline is called in tables."""
@@ -55,7 +53,6 @@ def compare_runs(
     folders: Sequence[str | Path],
     *,
     noise: Sequence[str | Path] = (),
-    costs: Mapping[str, RowCost] | None = None,
     draws: int = 10_000,
     seed: int = 0,
 ) -> Comparison:
@@ -67,8 +64,6 @@ def compare_runs(
         Run folders. The method of the first is the first row, which the others are held against.
     noise:
         Run folders of one of the methods, with the same seeds and another batch order.
-    costs:
-        By method.
     draws, seed:
         Of the bootstraps and the permutation tests.
 
@@ -104,7 +99,6 @@ def compare_runs(
             },
             differences=own,
             above_noise={title: _above(one, floors.get(title)) for title, one in own.items()},
-            cost=(costs or {}).get(name, RowCost()),
         )
         for name, own in differences.items()
     ]
@@ -134,25 +128,6 @@ def _about(of_seed: Mapping[int, _Run]) -> dict[str, Any]:
         "seeds": tuple(of_seed),
         "runs": tuple(str(run.folder) for run in of_seed.values()),
     }
-
-
-def costs_of_runs(folders: Sequence[str | Path]) -> dict[str, RowCost]:
-    """By method: what its runs recorded, and the report of the training beside them, if any."""
-    found: dict[str, RowCost] = {}
-    for folder in map(Path, folders):
-        name = _read(folder).name
-        decode = folder / COST
-        reports = (folder.parent / "train" / REPORT_FILE, adapter_folder(name) / REPORT_FILE)
-        trained = next((read_report(path) for path in reports if path.is_file()), None)
-        found[name] = RowCost(
-            decode_tokens_per_second=(
-                read_record(decode, Cost).tokens_per_second if decode.is_file() else None
-            ),
-            trainable_parameters=trained and trained.trainable_parameters,
-            peak_memory_bytes=trained and trained.peak_memory_bytes,
-            train_tokens_per_second=trained and trained.tokens_per_second,
-        )
-    return found
 
 
 def _read(folder: Path) -> _Run:
@@ -298,11 +273,26 @@ def _noise(
     ((name, of_seed),) = again.items()
     _check_alike(next(iter(rows[name].values())), next(iter(of_seed.values())))
     here, there = _shared(rows[name], of_seed, name, f"{name} in another batch order")
+    _check_trained_apart(rows[name], of_seed)
     second = _stacks(task, of_seed, metrics)
     return {
         m.title: noise_floor(stacks[name][m.title].cut(here), second[m.title].cut(there), m.score)
         for m in metrics
     }, name
+
+
+def _check_trained_apart(ours: Mapping[int, _Run], again: Mapping[int, _Run]) -> None:
+    """Raise where a noise run has the very adapter that it is held against."""
+    for seed in ours.keys() & again.keys():
+        one, other = ours[seed], again[seed]
+        adapter = one.record.settings.system.adapter
+        if adapter is not None and adapter == other.record.settings.system.adapter:
+            raise InputError(
+                f"{one.folder} and {other.folder} were made by the same adapter, whose noise is 0",
+                expected="a training with the same seed and another batch order",
+                mend=f"train it with: ovbench train --model {one.name} --seed {seed} "
+                f"--batch-order-seed {seed + 1}",
+            )
 
 
 def _above(difference: SeedDifference, floor: NoiseFloor | None) -> bool | None:

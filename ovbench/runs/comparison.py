@@ -34,6 +34,8 @@ class RowCost(Frozen):
     """Of training: on a GPU of all tensors, on a CPU of the whole process."""
     train_tokens_per_second: float | None = None
     decode_tokens_per_second: float | None = None
+    unknown: str | None = None
+    """Why figures are null, where something that should be there is not."""
 
 
 class Row(Frozen):

@@ -192,7 +192,7 @@ def _answers(system: System, batch: list[Item], parser: LabelParser) -> list[Pre
 def _prediction(name: str, answer: Answer | None, parser: LabelParser) -> Prediction:
     if answer is None:
         return Prediction(id=name, text="", labels=(), status="error", tokens=0)
-    text = clean_text(answer.text)
+    text, first = clean_text(answer.text), getattr(answer, "first_pass", None)
     labels, parsed = parser.parse(text)
     status: RunStatus = "ok"
     if answer.status in ("truncated", "error"):
@@ -206,6 +206,7 @@ def _prediction(name: str, answer: Answer | None, parser: LabelParser) -> Predic
         status=status,
         tokens=answer.tokens,
         passes=getattr(answer, "passes", 1),
+        first_pass=None if first is None else clean_text(first),
     )
 
 

@@ -48,7 +48,7 @@ def footprint(recipe: CausalLmRecipe, place: Place, train: Task) -> Footprint:
     scale = recipe.scale(place.scale)
     dtype = scale.training.dtype if place.dtype == "auto" else place.dtype
     base = load_base(place.base or scale.backbone, dtype=dtype, device=place.device)
-    builder = context_builder(recipe.context_at(place.scale), train)
+    builder = context_builder(recipe, place.scale, train)
     first = train.limited(ITEMS)
     pairs = [
         Pair(

@@ -134,7 +134,7 @@ def leak_test(
     groups = batches(task.items, batch_size)
     system = open_system(task)
     answers = _answers(system, groups)
-    rows = _context_bytes(system, task.items)
+    rows = _context_bytes(system, task.items, answers)
     changed: set[str] = set()
     moved: set[str] = set()
     for number in range(rounds):
@@ -142,7 +142,7 @@ def leak_test(
         opened = open_system(other)
         found = _answers(opened, groups)
         changed |= {name for name in answers if answers[name] != found[name]}
-        again = _context_bytes(opened, task.items)
+        again = _context_bytes(opened, task.items, found)
         moved |= {name for name in rows if rows[name] != again[name]}
     contexts = getattr(system, "contexts", None)
     odd = None
@@ -203,13 +203,27 @@ def _answers(system: System, groups: Sequence[Sequence[Item]]) -> dict[str, Answ
     return {answer.id: answer for batch in groups for answer in system.predict(batch, len(batch))}
 
 
-def _context_bytes(system: System, items: Sequence[Item]) -> dict[str, bytes]:
-    """The bits of each item's context (of the first pass); nothing for systems without one."""
-    contexts = getattr(system, "contexts", None)
-    rows = None if contexts is None else contexts.build(items)
-    if rows is None:
+def _context_bytes(
+    system: System, items: Sequence[Item], answers: Mapping[str, Answer]
+) -> dict[str, bytes]:
+    """The bits of each item's context, in all passes; nothing for systems without one."""
+    if getattr(system, "contexts", None) is None:
         return {}
-    return {item.id: row.tobytes() for item, row in zip(items, rows, strict=True)}
+    model: CausalLmSystem = system  # type: ignore[assignment]
+    passes = [model.context_rows(items)]
+    first = first_passes(answers)
+    if first:
+        passes.append(model.context_rows(items, first))
+    kept = [rows for rows in passes if rows is not None]
+    return {item.id: b"".join(rows[i].tobytes() for rows in kept) for i, item in enumerate(items)}
+
+
+def first_passes(answers: Mapping[str, Answer]) -> dict[str, str] | None:
+    """The first answers' texts by item id; None where every item was answered in one pass."""
+    found = {name: answer.first_pass for name, answer in answers.items()}
+    if all(text is None for text in found.values()):
+        return None
+    return {name: text or "" for name, text in found.items()}
 
 
 def _control(system: System, task: Task, batch_size: int, seed: int) -> Control:
@@ -260,7 +274,7 @@ def _with_oracle(system: CausalLmSystem, gold: Mapping[str, Gold]) -> CausalLmSy
     assert system.contexts is not None
     assert system.contexts.encoder is not None
     twin = copy.copy(system)
-    twin.contexts, twin.first_pass = oracle_context(system.contexts.encoder, gold), {}
+    twin.contexts = oracle_context(system.contexts.encoder, gold)
     return twin
 
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from ovbench.systems.answers import System
     from ovbench.tasks import Item
 
+HALF_UNIT = {"bfloat16": 2.0**-8, "float16": 2.0**-11}
+"""Largest relative rounding error of a 16-bit dtype; those of 32 bits are no matter here."""
 MOST_ITEMS = 6
 """Items that the probe answers twice."""
 
@@ -40,6 +42,11 @@ class Probe(Protocol):
     @property
     def context_dtype(self) -> str | None:
         """Dtype of the context-dependent part; None without one."""
+        ...
+
+    @property
+    def amplitude(self) -> float | None:
+        """Of LoRA-LAS's term; None for methods without one."""
         ...
 
     @property
@@ -80,6 +87,8 @@ class Preflight(Frozen):
     base_dtype: str
     context_dtype: str | None = None
     """In which the context-dependent part is computed."""
+    amplitude: float | None = None
+    """Of LoRA-LAS's term, which is at most that share of the branch's output."""
 
     @property
     def batch_dependent(self) -> int | None:
@@ -95,10 +104,12 @@ class Preflight(Frozen):
                 f"answers depend on the batch: {self.items} items answered one by one and together "
                 f"differ, so the batch size ({self.batch_size}) is part of the signature"
             )
-        if self.context_effect is not None and self.base_dtype != "float32":
+        half = HALF_UNIT.get(self.base_dtype, 0.0)
+        if self.amplitude is not None and 0 < self.amplitude < half:
             found.append(
-                f"the base is {self.base_dtype}: at the published constants LoRA-LAS's term is "
-                "below its rounding"
+                f"the base is {self.base_dtype}, in which LoRA-LAS's term is below rounding: its "
+                f"amplitude, {self.amplitude:g}, is less than half a unit in the last place "
+                f"({half:.1g})"
             )
         if self.context_layers and self.context_layers_reached != self.context_layers:
             found.append(
@@ -139,8 +150,7 @@ def preflight(system: System, probe: Probe, items: Sequence[Item], batch_size: i
     if effect == 0.0:
         raise OvbenchError(
             f"The adapter of {system.name!r} does nothing: with it and without it the logits of "
-            f"{len(chosen)} items are equal to the last bit. Train it again with: ovbench train "
-            f"--model {system.name}."
+            f"{len(chosen)} items are equal to the last bit. Train it again with ovbench train."
         )
     layers, reached, moved = None, None, None
     if probe.takes_context:
@@ -164,6 +174,7 @@ def preflight(system: System, probe: Probe, items: Sequence[Item], batch_size: i
         context_effect=moved,
         base_dtype=probe.base_dtype,
         context_dtype=probe.context_dtype,
+        amplitude=probe.amplitude,
     )
 
 

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from ovbench.context import ContextBuilder, ContextSettings, open_context, open_encoder
-from ovbench.errors import InputError, MissingExtraError
+from ovbench.context import ContextBuilder, open_context, open_encoder
+from ovbench.errors import InputError, MissingExtraError, UnknownNameError
 from ovbench.runs.evaluate import EvalOptions, evaluate
 from ovbench.runs.preflight import Preflight, preflight
 from ovbench.runs.records import RunResult, SystemRecord
 from ovbench.systems import CausalLmRecipe, ConstantRecipe, load_recipe
 from ovbench.systems.backbones import TINY, locate
 from ovbench.systems.constant import ConstantSystem
+from ovbench.systems.missing import Missing
 from ovbench.tasks import Task, load_task
 from ovbench.testbed.bundled import adapter_folder
 from ovbench.training.report import REPORT_FILE, read_report
@@ -58,13 +60,13 @@ class Place:
 
 def evaluate_recipe(
     name: str,
-    tasks: Sequence[str] = ("tinyov",),
+    tasks: Sequence[str] | None = None,
     *,
     out: str | Path,
     place: Place | None = None,
     batch_size: int | Literal["auto"] = "auto",
     options: EvalOptions | None = None,
-    split: str = "test",
+    split: str | None = None,
     on_preflight: Callable[[Preflight], None] | None = None,
 ) -> list[RunResult]:
     """Evaluate a recipe's system on tasks, one run each under ``<out>/<recipe>/<task>``.
@@ -73,6 +75,10 @@ def evaluate_recipe(
     ----------
     name:
         A recipe's name, or the path of its TOML file.
+    tasks:
+        In place of the recipe's own at that scale.
+    split:
+        In place of the one that each task's card means; a train split is refused.
     batch_size:
         In place of the options' own; ``auto``: what the device is good for, halved where memory
         runs out.
@@ -85,16 +91,22 @@ def evaluate_recipe(
         For a recipe, task, scale or device that does not exist.
     InputError
         If weights, adapter, memory or optional packages are missing, or something does not fit
-        together; the message says what to do. Otherwise as :func:`ovbench.runs.evaluate.evaluate`.
+        together; the message says what to do, and names all that is missing. Otherwise as
+        :func:`ovbench.runs.evaluate.evaluate`.
     """
     recipe = load_recipe(name)
-    loaded = [load_task(task, split) for task in tasks]
     chosen, where = options or EvalOptions(), place or Place()
+    missing = Missing(f"{recipe.name} at scale {where.scale}")
+    loaded = []
+    for task_name in tasks or recipe.eval_tasks(where.scale):
+        with missing.noted():
+            loaded.append(_evaluated(task_name, split))
     if isinstance(recipe, ConstantRecipe):
+        missing.tell()
         size = CONSTANT_BATCH if batch_size == "auto" else batch_size
-        sized = _with_batch(chosen, size)
-        return [_evaluate_constant(recipe, task, out, sized) for task in loaded]
-    opened = open_recipe(recipe, where, out)
+        sized, train = _with_batch(chosen, size), recipe.train_task(where.scale)
+        return [_evaluate_constant(recipe, task, train, out, sized) for task in loaded]
+    opened = open_recipe(recipe, where, out, missing, asked=name)
     found = []
     for task in loaded:
         system, builder = opened.system(task, seed=chosen.seed, shrink=batch_size == "auto")
@@ -128,7 +140,7 @@ class OpenedRecipe:
         """The system that answers a task's items, and its contexts."""
         from ovbench.systems.generation import CausalLmSystem
 
-        builder = context_builder(self.recipe.context_at(self.place.scale), task)
+        builder = context_builder(self.recipe, self.place.scale, task)
         system = CausalLmSystem(
             self.recipe.name,
             self.adapter.model,
@@ -162,30 +174,52 @@ class OpenedRecipe:
         )
 
 
-def open_recipe(recipe: CausalLmRecipe, place: Place, out: str | Path) -> OpenedRecipe:
+def open_recipe(
+    recipe: CausalLmRecipe,
+    place: Place,
+    out: str | Path,
+    missing: Missing | None = None,
+    asked: str | None = None,
+) -> OpenedRecipe:
     """Load base and adapter; what is missing is told before anything large is read.
 
-    Raises as :func:`evaluate_recipe`.
+    ``missing`` holds what the caller missed, ``asked`` what the user called the recipe. Raises as
+    :func:`evaluate_recipe`.
     """
     require_models("evaluating a language model")
+    from ovbench.systems.devices import resolve_device, resolve_dtype
     from ovbench.systems.loading import load_base
+    from ovbench.systems.memory import check_evaluation_memory
     from ovbench.systems.saved import open_adapter
 
+    missed = missing or Missing(f"{recipe.name} at scale {place.scale}")
     backbone = place.base or recipe.scale(place.scale).backbone
-    locate(backbone)
-    folder = find_adapter(recipe, place, out)
-    context = recipe.context_at(place.scale)
-    if context.source != "none":
-        open_encoder(context.encoder)  # kept: whether it is here is known before the base is read
     # As it was trained: LoRA-LAS's term is lost in fewer bits.
     trained_in = recipe.scale(place.scale).training.dtype
     dtype = trained_in if place.dtype == "auto" else place.dtype
+    resolve_dtype(dtype, resolve_device(place.device))
+    with missed.noted():
+        locate(backbone)
+    with missed.noted():
+        check_evaluation_memory(backbone, dtype, place.device)
+    with missed.noted():
+        folder = find_adapter(recipe, place, out, asked)
+    context = recipe.context_at(place.scale)
+    if context.source != "none":
+        with missed.noted():  # kept: whether it is here is known before the base is read
+            open_encoder(context.encoder)
+    missed.tell()
     base = load_base(backbone, dtype=dtype, device=place.device)
-    return OpenedRecipe(recipe, place, base, open_adapter(recipe, folder, base), folder)
+    adapter = open_adapter(recipe, folder, base, place.scale)
+    return OpenedRecipe(recipe, place, base, adapter, folder)
 
 
-def find_adapter(recipe: CausalLmRecipe, place: Place, out: str | Path) -> Path:
+def find_adapter(
+    recipe: CausalLmRecipe, place: Place, out: str | Path, asked: str | None = None
+) -> Path:
     """The adapter's folder: the given one, that of a training under ``out``, or the bundled one.
+
+    ``asked``: what the user called the recipe, for the message.
 
     Raises
     ------
@@ -202,14 +236,15 @@ def find_adapter(recipe: CausalLmRecipe, place: Place, out: str | Path) -> Path:
     bundled = adapter_folder(recipe.name)
     if place.scale == "tiny" and place.base in (None, TINY) and bundled.is_dir():
         return bundled
-    scale = "" if place.scale == "tiny" else f" --scale {place.scale}"
-    base = "" if place.base is None else f" --base {place.base}"
+    command = ["ovbench", "train", "--model", asked or recipe.name]
+    command += [] if place.scale == "tiny" else ["--scale", place.scale]
+    command += [] if place.base is None else ["--base", place.base]
     raise InputError(
         f"there is no trained adapter of {recipe.name!r} at scale {place.scale!r}",
         where=str(home),
         expected="a folder with an adapter",
-        mend=f"train one with: ovbench train --model {recipe.name}{scale}{base} --output-path "
-        f"{home}, or name one with --adapter FOLDER",
+        mend=f"train one with: {shlex.join([*command, '--output-path', str(home)])}, or name one "
+        "with --adapter FOLDER",
     )
 
 
@@ -218,23 +253,46 @@ def train_folder(out: str | Path, recipe: str, scale: str) -> Path:
     return Path(out) / recipe / (TRAIN if scale == "tiny" else f"{TRAIN}-{scale}")
 
 
-def context_builder(settings: ContextSettings, task: Task) -> ContextBuilder:
+def context_builder(recipe: CausalLmRecipe, scale: str, task: Task) -> ContextBuilder:
     """The contexts of a task's items; gold goes in for source ``oracle`` alone."""
+    settings = recipe.context_at(scale)
     needs_train = settings.source in ("prototypes", "candidates")
     return open_context(
         settings,
-        load_task(task.id, "train") if needs_train else None,
+        train_split(task, recipe.train_task(scale)) if needs_train else None,
         over=task.items if settings.shuffled else None,
         oracle_gold=task.gold if settings.source == "oracle" else None,
     )
 
 
+def train_split(task: Task, otherwise: str) -> Task:
+    """The train split of a task; where it has none (data sets for evaluation), another task's."""
+    try:
+        return load_task(task.id, "train")
+    except UnknownNameError:
+        return load_task(otherwise, "train")
+
+
+def _evaluated(name: str, split: str | None) -> Task:
+    """A split that models may be evaluated on: any but those they are trained on."""
+    task = load_task(name, split)
+    if task.role == "train":
+        raise InputError(
+            f"split {split!r} of {name} is one to train on", expected="a test or dev split"
+        )
+    return task
+
+
 def training_seed(adapter: Path) -> int | None:
     """The seed that an adapter was trained under, where its training report is at hand."""
-    for folder in (adapter, adapter.parent):
-        if (folder / REPORT_FILE).is_file():
-            return read_report(folder / REPORT_FILE).seed
-    return None
+    path = find_report(adapter)
+    return None if path is None else read_report(path).seed
+
+
+def find_report(adapter: Path) -> Path | None:
+    """The training report beside an adapter, or above it, if there is one."""
+    files = (folder / REPORT_FILE for folder in (adapter, adapter.parent))
+    return next((file for file in files if file.is_file()), None)
 
 
 def require_models(what: str) -> None:
@@ -244,9 +302,9 @@ def require_models(what: str) -> None:
 
 
 def _evaluate_constant(
-    recipe: ConstantRecipe, task: Task, out: str | Path, options: EvalOptions
+    recipe: ConstantRecipe, task: Task, otherwise: str, out: str | Path, options: EvalOptions
 ) -> RunResult:
-    train = load_task(task.id, "train")
+    train = train_split(task, otherwise)
     about = SystemRecord(
         name=recipe.name, kind=recipe.kind, recipe=recipe.digest(), train=train.digest()
     )

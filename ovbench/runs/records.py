@@ -110,10 +110,13 @@ class Prediction(Frozen):
     """Tokens generated."""
     passes: int = 1
     """How often the item was generated (two-pass contexts: 2)."""
+    first_pass: str | None = None
+    """Two-pass contexts: the first answer as it came, whose labels make the second's context."""
 
     def line(self) -> bytes:
         """The line as it stands in the file."""
-        return self.model_dump_json().encode() + b"\n"
+        unset = {"first_pass"} if self.first_pass is None else None
+        return self.model_dump_json(exclude=unset).encode() + b"\n"
 
 
 class Cost(Frozen):

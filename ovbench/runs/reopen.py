@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +12,7 @@ from ovbench.runs.recipe import OpenedRecipe, Place, context_builder, open_recip
 from ovbench.runs.records import Prediction, RunRecord
 from ovbench.runs.store import read_run
 from ovbench.systems import CausalLmRecipe, load_recipe
-from ovbench.tasks import Gold, Task, load_task
+from ovbench.tasks import Gold, Item, Task, load_task
 
 if TYPE_CHECKING:
     from ovbench.runs.las_report import LasReport
@@ -76,7 +76,7 @@ def reopen(folder: str | Path, place: Place | None = None, recipe: str | None = 
     if where.dtype == "auto" and about.dtype:
         where = replace(where, dtype=about.dtype)
     opened = open_recipe(found, where, home.parent.parent)
-    now = opened.record(context_builder(found.context_at(where.scale), whole), whole)
+    now = opened.record(context_builder(found, where.scale, whole), whole)
     for name in _HASHES:
         _check(home, name, getattr(about, name), getattr(now, name))
     return Reopened(record, whole.limited(record.settings.limit), whole, predictions, opened)
@@ -115,7 +115,8 @@ def las_report_of(
     ]
     answered = {pair.id for pair in pairs}
     items = [item for item in run.task.items if item.id in answered]
-    data = encode(pairs, run.opened.base.tokenizer, _NO_LIMIT, system.context_rows(items))
+    rows = system.context_rows(items, _first_pass(Path(folder), run, items))
+    data = encode(pairs, run.opened.base.tokenizer, _NO_LIMIT, rows)
     return las_report(
         run.opened.adapter.model,
         data,
@@ -123,6 +124,20 @@ def las_report_of(
         task=run.task.id,
         batch_size=batch_size,
     )
+
+
+def _first_pass(folder: Path, run: Reopened, items: Sequence[Item]) -> dict[str, str] | None:
+    """The first answers' texts of a run with two-pass contexts; None for any other run."""
+    if run.record.settings.system.context_source != "two_pass":
+        return None
+    found = {item.id: run.predictions[item.id] for item in items}
+    if any(one.passes == 2 and one.first_pass is None for one in found.values()):
+        raise InputError(
+            "the run does not hold the answers of the first pass, which make its contexts",
+            where=str(folder),
+            mend="evaluate again with --fresh",
+        )
+    return {name: one.first_pass or "" for name, one in found.items()}
 
 
 def leak_test_of(

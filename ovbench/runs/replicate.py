@@ -13,34 +13,29 @@ own, so that its peak memory is its own and nothing of one reaches the next.
 from __future__ import annotations
 
 import multiprocessing
-import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from ovbench.errors import InputError, InterruptedRunError, OvbenchError
 from ovbench.progress import track
 from ovbench.runs.compare import compare_runs
-from ovbench.runs.comparison import Comparison, RowCost
+from ovbench.runs.comparison import Comparison
+from ovbench.runs.costs import row_cost, with_costs
 from ovbench.runs.evaluate import EvalOptions, run_folder
 from ovbench.runs.recipe import (
     ADAPTER,
     TRAIN,
     Place,
     evaluate_recipe,
-    find_adapter,
     require_models,
 )
-from ovbench.runs.records import Cost
-from ovbench.runs.store import COST, read_record
 from ovbench.scoring import Options
 from ovbench.systems import CausalLmRecipe, ConstantRecipe, load_recipe
 from ovbench.tasks import load_task
-
-if TYPE_CHECKING:
-    from ovbench.training.report import TrainingReport
 
 REORDERED = 1_000_003
 """Added to a seed, it seeds the other batch order."""
@@ -68,7 +63,7 @@ def compare_recipes(
     *,
     seeds: int | Sequence[int] = 5,
     out: str | Path,
-    task: str = "tinyov",
+    task: str | None = None,
     place: Place | None = None,
     batch_size: int | Literal["auto"] = "auto",
     limit: float | None = None,
@@ -85,6 +80,8 @@ def compare_recipes(
         How many (0, 1, …), or which.
     out:
         See the module's docstring.
+    task:
+        To train on and to evaluate on; without, those that the first recipe is meant for.
     noise:
         Train one recipe twice per seed, for the noise floor.
 
@@ -100,7 +97,9 @@ def compare_recipes(
     if not chosen:
         raise InputError("there are no seeds", expected="1 or more")
     recipes = {name: load_recipe(name) for name in dict.fromkeys(names)}
-    whole = load_task(task)
+    first = next(iter(recipes.values()))
+    train_task = task or first.train_task(where.scale)
+    whole = load_task(task or first.eval_tasks(where.scale)[0])
     trained = [name for name, recipe in recipes.items() if isinstance(recipe, CausalLmRecipe)]
     if trained:
         require_models("training")
@@ -109,20 +108,28 @@ def compare_recipes(
     every = [*jobs, *again]
     for job in track(every, "training and evaluating", len(every)):
         options = EvalOptions(seed=job.seed, limit=limit, scoring=Options(draws=draws))
-        _do(job, recipes[job.name], folder, task, where, batch_size, options)
+        _do(job, recipes[job.name], folder, (train_task, whole.id), where, batch_size, options)
 
     def run_of(job: Job) -> Path:
         return run_folder(job.home(folder), recipes[job.name].name, whole.id, limit=limit)
 
     in_rows = [Job(name, seed) for name in recipes for seed in chosen]
-    return compare_runs(
-        [run_of(job) for job in in_rows],
-        noise=[run_of(job) for job in again],
-        costs={
-            recipe.name: cost_of(recipe, [Job(name, s) for s in chosen], folder, task, where, limit)
+    found = compare_runs(
+        [run_of(job) for job in in_rows], noise=[run_of(job) for job in again], draws=draws
+    )
+    return with_costs(
+        found,
+        {
+            recipe.name: row_cost(
+                recipe,
+                where,
+                partial(load_task, train_task, "train"),
+                [run_of(Job(name, s)) for s in chosen],
+                [Job(name, s).train_folder(folder, recipe.name) / ADAPTER for s in chosen],
+            )
             for name, recipe in recipes.items()
+            if isinstance(recipe, CausalLmRecipe)
         },
-        draws=draws,
     )
 
 
@@ -130,21 +137,23 @@ def _do(
     job: Job,
     recipe: CausalLmRecipe | ConstantRecipe,
     out: Path,
-    task: str,
+    tasks: tuple[str, str],
     place: Place,
     batch_size: int | Literal["auto"],
     options: EvalOptions,
 ) -> None:
+    """``tasks``: the one to train on and the one to evaluate on."""
+    train_task, eval_task = tasks
     if isinstance(recipe, CausalLmRecipe):
         folder = job.train_folder(out, recipe.name)
         if trained(folder):
-            _train(job, folder, task, place)  # only sees that it is the one asked for
+            _train(job, folder, train_task, place)  # only sees that it is the one asked for
         else:
-            train_apart(job, folder, task, place)
+            train_apart(job, folder, train_task, place)
         place = replace(place, adapter=folder)
     evaluate_recipe(
         job.name,
-        [task],
+        [eval_task],
         out=job.home(out),
         place=place,
         batch_size=batch_size,
@@ -217,42 +226,3 @@ def _train(job: Job, folder: Path, task: str, place: Place) -> None:
         device=place.device,
         dtype=None if place.dtype == "auto" else place.dtype,
     )
-
-
-def cost_of(
-    recipe: CausalLmRecipe | ConstantRecipe,
-    jobs: Sequence[Job],
-    out: Path,
-    task: str,
-    place: Place,
-    limit: float | None = None,
-) -> RowCost:
-    """What a recipe takes and takes up, from its trainings and runs."""
-    decode = [
-        read_record(path, Cost).tokens_per_second
-        for job in jobs
-        if (path := run_folder(job.home(out), recipe.name, task, limit=limit) / COST).is_file()
-    ]
-    speed = _median([one for one in decode if one is not None])
-    if isinstance(recipe, ConstantRecipe):
-        return RowCost()
-    from ovbench.runs.footprint import footprint
-    from ovbench.training.report import REPORT_FILE, read_report
-
-    folders = [job.train_folder(out, recipe.name) for job in jobs]
-    reports: list[TrainingReport] = [read_report(folder / REPORT_FILE) for folder in folders]
-    taken = footprint(recipe, place, load_task(task, "train"))
-    adapter = find_adapter(recipe, replace(place, adapter=folders[0]), out)
-    return RowCost(
-        trainable_parameters=taken.trainable_parameters,
-        total_parameters=taken.total_parameters,
-        adapter_bytes=(adapter / "adapter_model.safetensors").stat().st_size,
-        saved_activation_bytes=taken.saved_activation_bytes,
-        peak_memory_bytes=max(report.peak_memory_bytes for report in reports),
-        train_tokens_per_second=_median([report.tokens_per_second for report in reports]),
-        decode_tokens_per_second=speed,
-    )
-
-
-def _median(values: Sequence[float]) -> float | None:
-    return statistics.median(values) if values else None

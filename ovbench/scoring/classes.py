@@ -102,7 +102,22 @@ def closed_set_gold(
 
 
 def _names(protocol: ClosedSetProtocol) -> Callable[[str], str]:
-    return canonical if protocol.names == "canonical" else str
+    """What a label counts as: its canonical name, after the protocol's merges."""
+    if protocol.names == "exact":
+        return str
+    for word in (word for pair in protocol.merges.items() for word in pair):
+        if canonical(word) != word:
+            raise InputError(
+                f"merges: {word!r} is not a canonical name, so it would never be met",
+                where=f"protocol {protocol.id}",
+                expected=repr(canonical(word)),
+            )
+
+    def merged(label: str) -> str:
+        name = canonical(label)
+        return protocol.merges.get(name, name)
+
+    return merged
 
 
 def evaluate_sentiment(prepared: Prepared, protocol: SentimentProtocol) -> Evaluation:

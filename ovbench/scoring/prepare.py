@@ -16,7 +16,9 @@ from ovbench.io.labels import LabelLists, LabelParser, get_parser, parse_cells
 from ovbench.io.read import read_records
 from ovbench.io.records import Records
 from ovbench.protocols import Protocol
+from ovbench.scoring.of_task import as_view, task_gold
 from ovbench.scoring.options import Options
+from ovbench.tasks.task import Task
 
 Source = str | Path | Mapping[str, object] | Iterable[tuple[str, object]]
 """A file or folder, ``-`` for standard input, or predictions in memory by id."""
@@ -69,8 +71,10 @@ class Prepared:
         )
 
 
-def read_gold(source: Source, protocol: Protocol, options: Options) -> Records:
+def read_gold(source: Source | Task, protocol: Protocol, options: Options) -> Records:
     """The gold as the protocol wants it, with the columns for groups and clusters."""
+    if isinstance(source, Task):
+        return task_gold(source, protocol, options)
     extra = tuple(dict.fromkeys(c for c in (options.by, options.cluster_by) if c))
     return read_records(
         source,
@@ -84,15 +88,18 @@ def read_gold(source: Source, protocol: Protocol, options: Options) -> Records:
     )
 
 
-def read_predictions(source: Source, protocol: Protocol, options: Options) -> Records:
-    """The predictions as the protocol wants them."""
-    return read_records(
+def read_predictions(
+    source: Source, protocol: Protocol, options: Options, task: Task | None = None
+) -> Records:
+    """The predictions as the protocol wants them; given a task, as its view reads them."""
+    found = read_records(
         source,
         role="prediction",
         want=_WANT.get(protocol.metric, "labels"),
         id_column=options.id_column,
         label_column=options.label_column,
     )
+    return found if task is None else as_view(task, found)
 
 
 def prepare(predictions: Records, gold: Records, options: Options) -> Prepared:

@@ -10,22 +10,24 @@ from pydantic import ValidationError
 
 from ovbench.errors import InputError
 from ovbench.metrics.power import detectable_difference
-from ovbench.protocols import Protocol, load_protocol
+from ovbench.protocols import Protocol
 from ovbench.results import Result
 from ovbench.scoring.assemble import Origin, assemble
 from ovbench.scoring.compare import compare
 from ovbench.scoring.evaluate import evaluate
 from ovbench.scoring.floor_report import floor_report
+from ovbench.scoring.of_task import chosen_protocol
 from ovbench.scoring.options import Options
 from ovbench.scoring.planning import FloorReport
 from ovbench.scoring.prepare import Prepared, Source, prepare, read_gold, read_predictions
 from ovbench.scoring.samples import read_samples, write_samples
+from ovbench.tasks.task import Task
 
 
 def score_files(
     predictions: Source,
-    gold: Source,
-    protocol: str | Protocol,
+    gold: Source | Task,
+    protocol: str | Protocol | None,
     options: Options,
     *,
     against: Sequence[Source] = (),
@@ -36,9 +38,10 @@ def score_files(
     Parameters
     ----------
     predictions, gold:
-        Files of any format, or mappings from id to labels.
+        Files of any format, or mappings from id to labels. The gold may be a task: its notes
+        become warnings, and a sentiment task takes lists of emotion words by their polarity.
     protocol:
-        A protocol or its id.
+        A protocol or its id; None: the task's first, or ``ew-open-1``.
     against:
         Other systems' predictions, compared on the same gold.
     samples:
@@ -47,9 +50,10 @@ def score_files(
     Raises
     ------
     ovbench.errors.InputError
-        If a file cannot be read, or its ids do not fit the gold.
+        If a file cannot be read, its ids do not fit the gold, or the protocol not the task.
     """
-    chosen = load_protocol(protocol) if isinstance(protocol, str) else protocol
+    chosen = chosen_protocol(gold, protocol)
+    task = gold if isinstance(gold, Task) else None
     if options.extract and getattr(chosen, "parser", None) != "open":
         raise InputError(
             f"--extract does not go with protocol {chosen.id!r}",
@@ -61,7 +65,7 @@ def score_files(
     gold_records = read_gold(gold, chosen, options)
 
     def pair(source: Source) -> Prepared:
-        return prepare(read_predictions(source, chosen, options), gold_records, options)
+        return prepare(read_predictions(source, chosen, options, task), gold_records, options)
 
     prepared = pair(predictions)
     evaluation = evaluate(prepared, chosen, options)
@@ -71,6 +75,8 @@ def score_files(
         others.append((other.predictions.source, evaluate(other, chosen, options)))
     comparisons = compare(evaluation, others, chosen.headline, options) if others else ()
     result = assemble(evaluation, chosen, options, Origin.of(prepared), comparisons)
+    if task is not None:
+        result = result.model_copy(update={"warnings": (*result.warnings, *task.notes)})
     if samples is not None:
         write_samples(Path(samples), evaluation, chosen, result)
     return result
@@ -89,21 +95,27 @@ def score_samples(path: str | Path, options: Options) -> Result:
 
 
 def floors_of(
-    gold: Source, protocol: str | Protocol, options: Options, labels: int | None = None
+    gold: Source | Task,
+    protocol: str | Protocol | None,
+    options: Options,
+    labels: int | None = None,
 ) -> FloorReport:
-    """What trivial answers score on a gold file.
+    """What trivial answers score on a gold file, or on a task.
 
     Parameters
     ----------
     labels:
         Labels in the constant answer; by default as many as a gold item has on average.
     """
-    chosen = load_protocol(protocol) if isinstance(protocol, str) else protocol
+    chosen = chosen_protocol(gold, protocol)
     return floor_report(read_gold(gold, chosen, options), chosen, options, labels)
 
 
 def difference_error(
-    predictions: Sequence[Source], gold: Source, protocol: str | Protocol, options: Options
+    predictions: Sequence[Source],
+    gold: Source | Task,
+    protocol: str | Protocol | None,
+    options: Options,
 ) -> tuple[float, int]:
     """Standard error of the headline's difference between two systems, and the items it is for.
 

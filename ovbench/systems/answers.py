@@ -28,6 +28,8 @@ class Answer:
         Generated, the end-of-sequence token included; a constant system's labels. Of all passes.
     passes:
         How often the model answered; 2 where the first answer makes the context of the second.
+    first_pass:
+        The text of that first answer; None where there was one pass.
     """
 
     id: str
@@ -35,6 +37,7 @@ class Answer:
     status: Literal["ok", "empty", "truncated", "error"]
     tokens: int
     passes: int = 1
+    first_pass: str | None = None
 
 
 class System(Protocol):

@@ -215,13 +215,13 @@ def _missing(name: str, shape: Shape | None) -> NoReturn:
 
 
 def needed_memory(parameters: int) -> str:
-    """What a base of that size takes in 16 bits, in words: on disk, to evaluate and to train.
+    """What a base of that size takes in 16 bits, in words.
 
-    The weights are exact. 1.25 and 2 times as much is a rule of thumb for the caches of generation,
-    and for logits and checkpointed activations of a few long examples.
+    The weights are exact; a quarter more is a rule of thumb for the caches of generation, or for
+    the activations of a few long examples. What adapters take: ``ovbench.systems.memory``.
     """
     weights = 2 * parameters / 1e9
     return (
-        f"{weights:.1f} GB of weights (bfloat16), and a GPU with about {1.25 * weights:.0f} GB to "
-        f"evaluate or {2 * weights:.0f} GB to train"
+        f"{weights:.1f} GB of weights (bfloat16), and a GPU with about {1.25 * weights:.0f} GB, to "
+        "train also what the adapter takes (ovbench params)"
     )

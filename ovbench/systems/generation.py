@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -22,6 +22,7 @@ from transformers import (
 
 from ovbench.errors import InputError, OvbenchError
 from ovbench.io.labels import get_parser
+from ovbench.io.records import clean_text
 from ovbench.lora_las import LasConfig
 from ovbench.systems.answers import Answer, item_seed
 from ovbench.systems.devices import is_out_of_memory
@@ -82,8 +83,6 @@ class CausalLmSystem:
         self.prompt, self.decoding, self.seed, self.shrink = prompt, decoding, seed, shrink
         self.las = _las_config(model)
         self.contexts = contexts if contexts is not None and contexts.source != "none" else None
-        self.first_pass: dict[str, Answer] = {}
-        """With context source ``two_pass``: the answers of the first pass, by item id."""
         self.largest_batch: int | None = None
         """What batches were halved to; None if they never were."""
         _check_contexts(name, self.las, self.contexts)
@@ -106,19 +105,27 @@ class CausalLmSystem:
         rows = self.context_rows(items)
         if self.contexts is not None and self.contexts.source == "two_pass":
             first = {answer.id: answer for answer in self._answer_all(items, rows, batch_size)}
-            self.first_pass |= first
-            parse = get_parser("open").parse
-            labels = {name: parse(answer.text).labels for name, answer in first.items()}
-            rows = self.contexts.build(items, labels)
+            rows = self.context_rows(items, {name: one.text for name, one in first.items()})
             for answer in self._answer_all(items, rows, batch_size):
-                before = first[answer.id].tokens
-                yield replace(answer, tokens=answer.tokens + before, passes=2)
+                before = first[answer.id]
+                tokens = answer.tokens + before.tokens
+                yield replace(answer, tokens=tokens, passes=2, first_pass=before.text)
             return
         yield from self._answer_all(items, rows, batch_size)
 
-    def context_rows(self, items: Sequence[Item]) -> NDArray[np.float32] | None:
-        """The items' label contexts (of the first pass, where there are two), (items, dim)."""
-        return None if self.contexts is None else self.contexts.build(items)
+    def context_rows(
+        self, items: Sequence[Item], first_pass: Mapping[str, str] | None = None
+    ) -> NDArray[np.float32] | None:
+        """The items' label contexts, (items, dim).
+
+        ``first_pass``: with source ``two_pass``, the first answers' texts by item id, which make
+        the contexts of the second pass; without them, the contexts of the first.
+        """
+        if self.contexts is None or first_pass is None:
+            return None if self.contexts is None else self.contexts.build(items)
+        parse = get_parser("open").parse
+        labels = {name: parse(clean_text(text)).labels for name, text in first_pass.items()}
+        return self.contexts.build(items, labels)
 
     def inputs(
         self, prompts: Sequence[Sequence[int]], rows: NDArray[np.float32] | None

@@ -37,6 +37,11 @@ class ModelProbe:
         return None
 
     @property
+    def amplitude(self) -> float | None:
+        """Of LoRA-LAS's term; None for other methods."""
+        return None if self._system.las is None else self._system.las.amplitude
+
+    @property
     def base_dtype(self) -> str:
         """Dtype of the base's weights."""
         return str(self._system.base.dtype).removeprefix("torch.")

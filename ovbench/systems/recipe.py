@@ -122,7 +122,6 @@ class CausalLmRecipe(_Recipe):
         """How answers are generated at that scale."""
         return self.scale(scale).decoding or self.decoding
 
-
     def train_task(self, scale: str) -> str:
         """The task that it is trained on at that scale, where none is named."""
         return self.scale(scale).train_task or TRAIN_TASK[_scale_name(scale)]

@@ -1,5 +1,6 @@
 """Adapters on disk: a folder with ``adapter_config.json`` and ``adapter_model.safetensors``, as
-PEFT reads it, and ``base.json``, which says by hash which base the adapter belongs to.
+PEFT reads it, and ``base.json``, which says by hash which base the adapter belongs to, and by which
+method and with which label contexts it was trained.
 """
 
 from __future__ import annotations
@@ -76,11 +77,31 @@ class OpenedAdapter:
     base_known: bool
 
 
-def save_adapter(model: PeftModel, folder: Path, base: Base) -> None:
+@dataclass(frozen=True)
+class Origin:
+    """What trained an adapter: a recipe at a scale."""
+
+    recipe: CausalLmRecipe
+    scale: str
+
+    def fields(self) -> dict[str, Any]:
+        """What of it an adapter is bound to, as JSON has it.
+
+        The encoder of contexts is not among it: it may be a path, and the adapter's configuration
+        has its id with its data by hash (``context_schema``).
+        """
+        method, context = self.recipe.method, self.recipe.context_at(self.scale)
+        told = context.model_dump(include={"source", "shuffled"})
+        if context.source == "prototypes":
+            told["temperature"] = context.temperature
+        return {"method": {"name": method.name, "r": method.r}, "context": told}
+
+
+def save_adapter(model: PeftModel, folder: Path, base: Base, origin: Origin | None = None) -> None:
     """Write an adapter in the form that fits the untouched base, whole or not at all.
 
     PiSSA and OLoRA become a plain LoRA of twice the rank. What was in ``folder`` before is
-    replaced.
+    replaced. ``origin``: what trained it, kept with it.
 
     Raises
     ------
@@ -88,29 +109,33 @@ def save_adapter(model: PeftModel, folder: Path, base: Base) -> None:
         If writing fails (a full disk); what was there before is kept.
     """
     with whole_folder(folder, (SafetensorError,)) as fresh:
-        write_adapter(model, fresh, base)
+        write_adapter(model, fresh, base, origin)
 
 
-def write_adapter(model: PeftModel, folder: Path, base: Base) -> None:
+def write_adapter(model: PeftModel, folder: Path, base: Base, origin: Origin | None = None) -> None:
     """The files of :func:`save_adapter`, into a folder that exists; OSError if that fails."""
     config, state = saved_form(model)
     config["base_model_name_or_path"] = base.name
     record = {"name": base.name, "sha256": base.sha256, "ovbench": __version__}
+    record |= origin.fields() if origin else {}
     save_file(state, folder / WEIGHTS, metadata={"format": "pt"})
     for name, value in ((CONFIG, config), (BASE, record)):
         (folder / name).write_text(json.dumps(value, indent=2, sort_keys=True) + "\n", "utf-8")
 
 
-def open_adapter(recipe: CausalLmRecipe | None, folder: Path, base: Base) -> OpenedAdapter:
+def open_adapter(
+    recipe: CausalLmRecipe | None, folder: Path, base: Base, scale: str = "tiny"
+) -> OpenedAdapter:
     """Put a saved adapter on ``base``, whose weights stay as they are.
 
-    ``recipe``: what the adapter must have been trained by; None: anything goes.
+    ``recipe`` at ``scale``: what the adapter must have been trained by; None: anything goes.
 
     Raises
     ------
     InputError
         If the folder holds no adapter, a damaged one, one of an unknown type, one trained on
-        another base or by other settings than the recipe's, or one that does not fit the base.
+        another base, by another method or with other settings or label contexts than the recipe's,
+        or one that does not fit the base.
     """
     fields = read_json(folder / CONFIG, "an adapter's folder (adapter_config.json)")
     if recipe is not None:
@@ -119,6 +144,7 @@ def open_adapter(recipe: CausalLmRecipe | None, folder: Path, base: Base) -> Ope
     known = _check_base(folder, base)
     if recipe is not None:
         _check_recipe(recipe, config, folder)
+        _check_origin(Origin(recipe, scale), folder)
     state = _weights(folder / WEIGHTS)
     check_targets(base.model, _targets(config), "the base")
     config.inference_mode = True
@@ -126,11 +152,26 @@ def open_adapter(recipe: CausalLmRecipe | None, folder: Path, base: Base) -> Ope
         model = wrap(base.model, config)
     _check_fit(adapter_state(model), state, folder)
     set_peft_model_state_dict(model, state)
+    return OpenedAdapter(model.eval(), config, adapter_sha256(folder), known)
+
+
+def adapter_sha256(folder: Path) -> str:
+    """SHA-256 over the hashes of an adapter's configuration and weight file; hexadecimal.
+
+    Raises
+    ------
+    InputError
+        If one of them is not there.
+    """
     digest = hashlib.sha256()
     for name in (CONFIG, WEIGHTS):
-        with (folder / name).open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
-    return OpenedAdapter(model.eval(), config, digest.hexdigest(), known)
+        try:
+            with (folder / name).open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+        except OSError as error:
+            reason = error.strerror or "cannot be read"
+            raise InputError(reason, where=str(folder / name)) from None
+    return digest.hexdigest()
 
 
 def _config(fields: dict[str, Any], folder: Path) -> PeftConfig:
@@ -220,6 +261,32 @@ def _check_recipe(recipe: CausalLmRecipe, config: PeftConfig, folder: Path) -> N
                 where=str(folder),
                 expected=f"{name} {_shown(mine)}, as the recipe trains it",
             )
+
+
+def _check_origin(origin: Origin, folder: Path) -> None:
+    """What the configuration does not tell: LoRA+ and PiSSA are saved as plain LoRA.
+
+    Adapters made elsewhere, and those of earlier versions, do not say what trained them.
+    """
+    path = folder / BASE
+    record = read_json(path) if path.exists() else {}
+    for part, wanted in origin.fields().items():
+        found = record.get(part, wanted)
+        if found != wanted:
+            raise InputError(
+                f"this adapter is not one of {origin.recipe.name}: it was trained with {part} "
+                f"{_listed(found)}",
+                where=str(folder),
+                expected=f"{part} {_listed(wanted)}, as the recipe trains it",
+                mend="take the recipe that it was trained by, or train it again by this one",
+            )
+
+
+def _listed(fields: object) -> str:
+    """``source description, shuffled False``."""
+    if not isinstance(fields, dict):
+        return str(fields)
+    return ", ".join(f"{name} {value}" for name, value in fields.items())
 
 
 def _kind(config: PeftConfig) -> str:

@@ -16,7 +16,7 @@ from ovbench.tasks.item import Gold, Item
 from ovbench.tasks.places import DataFolder, data_folder
 from ovbench.tasks.task import Task
 
-__all__ = ["load_task", "read_view", "task_ids"]
+__all__ = ["load_task", "read_split", "read_view", "task_ids", "view_of"]
 
 Rows = list[tuple[Item, Gold]]
 DESCRIPTIONS = "descriptions.jsonl"
@@ -92,13 +92,21 @@ def read_view(
     InputError
         If the files are missing or damaged.
     """
+    return view_of(view, read_split(card, view.part, split, folder))
+
+
+def read_split(card: Card, part: str, split: str, folder: DataFolder) -> Rows:
+    """All items of a split, of whichever view, in the reader's order. Raises as its reader does."""
     reader: Reader = import_module(f"ovbench.tasks.readers.{card.reader}")
-    found = list(reader.read(folder, view.part, split))
-    kept = [(item, gold) for item, gold in found if _belongs(gold, view)]
-    notes = []
-    if len(kept) < len(found):
-        notes.append(f"{len(found) - len(kept)} of {len(found)} items are no part of this view")
-    return _described(kept, folder), tuple(notes)
+    return _described(list(reader.read(folder, part, split)), folder)
+
+
+def view_of(view: View, rows: Rows) -> tuple[Rows, tuple[str, ...]]:
+    """The items that belong to a view, and how many do not, in words where there are some."""
+    kept = [(item, gold) for item, gold in rows if _belongs(gold, view)]
+    if len(kept) == len(rows):
+        return kept, ()
+    return kept, (f"{len(rows) - len(kept)} of {len(rows)} items are no part of this view",)
 
 
 def _belongs(gold: Gold, view: View) -> bool:

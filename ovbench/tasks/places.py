@@ -3,7 +3,8 @@
 The data folder is, in this order: what the caller names (``--data``), ``OVBENCH_DATA``, and
 ``data = "…"`` in the user's ``config.toml``, in which ``[folders]`` may also name the folder of a
 single data set (``meld = "…"``). Below the data folder every data set is looked for under its usual
-names (``places`` of its card), and in the data folder itself.
+names (``places`` of its card), there and one folder down (``merbench/meld-process``), and in the
+data folder itself.
 """
 
 from __future__ import annotations
@@ -62,6 +63,10 @@ class DataFolder:
             raise self.missing(*patterns)
         return found
 
+    def holds_any(self) -> bool:
+        """Whether any of the card's files is there."""
+        return any(self.find(file.path) is not None for file in self.card.files)
+
     def missing(self, *patterns: str) -> MissingDataError:
         """The error that says that none of these files is there."""
         return MissingDataError(self.card.title, patterns, self.looked, self.card.access)
@@ -82,15 +87,25 @@ def data_root(given: str | Path | None = None) -> Path | None:
     }
     for where, path in told.items():
         if path:
-            folder = Path(str(path)).expanduser()
-            if not folder.is_dir():
-                raise InputError(
-                    f"{folder} is no folder",
-                    where=where,
-                    expected="the folder that holds your data sets",
-                )
-            return folder
+            return checked_folder(str(path), where)
     return None
+
+
+def checked_folder(path: str, where: str) -> Path:
+    """A data folder that somebody named.
+
+    Raises
+    ------
+    InputError
+        If it is no folder; ``where`` says who named it.
+    """
+    folder = Path(path).expanduser()
+    # An empty path would be the working directory.
+    if not path or not folder.is_dir():
+        raise InputError(
+            f"{path!r} is no folder", where=where, expected="the folder that holds your data sets"
+        )
+    return folder
 
 
 def data_folder(card: Card, given: str | Path | None = None) -> DataFolder:
@@ -102,7 +117,9 @@ def data_folder(card: Card, given: str | Path | None = None) -> DataFolder:
         looked.append(Path(str(own)).expanduser())
     root = data_root(given)
     if root is not None:
-        looked += [*(root / place for place in card.places), root]
+        looked += [root / place for place in card.places]
+        looked += [path for place in card.places for path in sorted(root.glob(f"*/{place}"))]
+        looked.append(root)
     return DataFolder(card, tuple(path for path in looked if path.is_dir()), tuple(looked))
 
 

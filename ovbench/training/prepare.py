@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ovbench.context import ContextBuilder, ContextSettings, open_context
-from ovbench.systems.backbones import locate
+from ovbench.context import ContextBuilder, ContextSettings, open_context, open_encoder
+from ovbench.systems.backbones import TINY, locate
 from ovbench.systems.loading import Base, build, load_base
+from ovbench.systems.memory import check_training_memory
+from ovbench.systems.missing import Missing
 from ovbench.systems.prompting import Prompt
 from ovbench.systems.recipe import CausalLmRecipe
 from ovbench.tasks import Task, load_task, trainable
@@ -49,26 +51,61 @@ class Ready:
         }
 
 
+def look(
+    recipe: CausalLmRecipe,
+    scale: str,
+    task: str,
+    *,
+    base: str | Path | None,
+    dtype: str,
+    device: str,
+) -> tuple[Task, Task]:
+    """The task's train and dev splits, if weights, memory, data and encoder are all there.
+
+    Raises
+    ------
+    UnknownNameError
+        If task, base or device do not exist.
+    InputError
+        If something is missing; all that is missing is told at once, with the next command.
+    """
+    backbone, context = str(base or recipe.scale(scale).backbone), recipe.context_at(scale)
+    missing, splits = Missing(f"training {recipe.name} at scale {scale}"), []
+    with missing.noted():
+        locate(backbone)
+    if backbone != TINY:
+        with missing.noted():
+            check_training_memory(recipe, scale, backbone, dtype, device)
+    for split in ("train", "dev"):
+        with missing.noted():
+            splits.append(trainable(load_task(task, split)))
+    if context.source != "none":
+        with missing.noted():
+            open_encoder(context.encoder)
+    missing.tell()
+    train, dev = splits
+    return train, dev
+
+
 def prepare(
     recipe: CausalLmRecipe,
     scale: str,
     seed: int,
-    task: str,
+    splits: tuple[Task, Task],
     *,
     base: str | Path | None,
     dtype: str,
     device: torch.device,
 ) -> Ready:
-    """Load the task's train and dev splits and the base, and put a fresh adapter on it.
+    """Load the base, put a fresh adapter on it, and encode the splits that :func:`look` found.
 
     Raises
     ------
     InputError
-        If the task, the base or the context's source cannot be used, or nothing fits.
+        If the base or the context's source cannot be used, or nothing fits.
     """
     part = recipe.scale(scale)
-    locate(str(base or part.backbone))  # before contexts are made in vain
-    train, dev = load_task(task, "train"), load_task(task, "dev")
+    train, dev = splits
     contexts = [context_of(recipe.context_at(scale), split, train) for split in (train, dev)]
     loaded = load_base(base or part.backbone, dtype=dtype, device=str(device))
     texts, dev_texts = (

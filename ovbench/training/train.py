@@ -19,13 +19,13 @@ from ovbench.systems.backbones import locate, weights_sha256
 from ovbench.systems.devices import resolve_device, resolve_dtype
 from ovbench.systems.recipe import CausalLmRecipe, ConstantRecipe
 from ovbench.systems.registry import load_recipe
-from ovbench.systems.saved import write_adapter
+from ovbench.systems.saved import Origin, write_adapter
 from ovbench.systems.settings import TrainingSettings
 from ovbench.tasks import load_task
 from ovbench.training.buckets import steps_per_epoch
 from ovbench.training.checkpoint import Progress
 from ovbench.training.loop import ADAPTER, LAST, Plan, fit
-from ovbench.training.prepare import Ready, prepare
+from ovbench.training.prepare import Ready, look, prepare
 from ovbench.training.processes import open_accelerator
 from ovbench.training.record import report_of
 from ovbench.training.report import (
@@ -49,7 +49,7 @@ def train(
     seed: int,
     out: str | Path,
     *,
-    task: str = "tinyov",
+    task: str | None = None,
     base: str | Path | None = None,
     resume: bool = False,
     batch_order_seed: int | None = None,
@@ -71,6 +71,8 @@ def train(
     seed:
         Of the adapter's first weights, of dropout, and of the batches unless
         ``batch_order_seed`` is given: the same start, another order.
+    task:
+        In place of the recipe's own at that scale.
     base:
         A base in place of the recipe's, as :func:`ovbench.systems.loading.load_base` takes it.
     resume:
@@ -87,7 +89,8 @@ def train(
     Raises
     ------
     InputError
-        If the recipe, scale, base, device or data cannot be used, or ``out`` holds another run.
+        If the recipe, scale, base, device or data cannot be used, or ``out`` holds another run;
+        weights, memory and data that are missing are told together, before anything is written.
     MissingExtraError
         If the tracker's package is not installed.
     NonFiniteError, InterruptedRunError, OvbenchError
@@ -96,6 +99,7 @@ def train(
     chosen = _trained(recipe)
     settings = _settings(chosen.scale(scale).training, dtype, device, steps)
     folder, order = Path(out), seed if batch_order_seed is None else batch_order_seed
+    task = task or chosen.train_task(scale)
     asked: dict[str, str | int] = {
         "recipe": chosen.digest(),
         "scale": scale,
@@ -109,6 +113,7 @@ def train(
         _check_same(finished, asked | _made_of(chosen, scale, task, base), settings.steps, folder)
         return finished
     followed = _tracker(tracker) if tracker else None
+    splits = look(chosen, scale, task, base=base, dtype=settings.dtype, device=device or "auto")
     make_folder(folder)  # before anything large is loaded in vain
     accelerator = open_accelerator(device or "auto", settings.dtype, followed, folder / LOGS)
     with locked(folder) if accelerator.is_main_process else nullcontext():
@@ -116,7 +121,7 @@ def train(
             chosen,
             scale,
             seed,
-            task,
+            splits,
             base=base,
             dtype=settings.dtype,
             device=accelerator.device,
@@ -131,7 +136,9 @@ def train(
             batch_order_seed=order,
             out=folder,
             identity={**asked, **ready.identity(), **shape},
-            save_adapter=lambda place: write_adapter(ready.model, place, ready.base),
+            save_adapter=lambda place: write_adapter(
+                ready.model, place, ready.base, Origin(chosen, scale)
+            ),
         )
         progress = _followed(ready, plan, accelerator, followed, resume, on_step)
         report = report_of(ready, plan, progress, accelerator)

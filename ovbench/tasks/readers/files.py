@@ -31,26 +31,30 @@ def table(path: Path, columns: Sequence[str], delimiter: str = ",") -> list[dict
         If the file cannot be read, lacks a column, or a row has another number of fields.
     """
     with open_stream(path, str(path)) as stream:
-        reader = csv.DictReader(
-            lines(stream, str(path)), delimiter=delimiter, restkey="", restval=""
-        )
-        header = reader.fieldnames or []
-        absent = [name for name in columns if name not in header]
-        if absent:
-            raise InputError(
-                f"there is no column {absent[0]!r}",
-                where=str(path),
-                expected=f"the columns {', '.join(columns)}",
-            )
-        found = []
-        for row in reader:
-            if "" in row and "" not in header:
+        reader = csv.reader(lines(stream, str(path)), delimiter=delimiter)
+        try:
+            header = next(reader, [])
+            absent = [name for name in columns if name not in header]
+            if absent:
                 raise InputError(
-                    "more fields than the header",
-                    where=f"{path}, line {reader.line_num}",
-                    expected=f"{len(header)} fields",
+                    f"there is no column {absent[0]!r}",
+                    where=str(path),
+                    expected=f"the columns {', '.join(columns)}",
                 )
-            found.append(row)
+            found = []
+            for row in reader:
+                if not row:
+                    continue
+                if len(row) != len(header):
+                    raise InputError(
+                        f"{len(row)} fields",
+                        where=f"{path}, line {reader.line_num}",
+                        expected=f"{len(header)}, as in the header",
+                    )
+                found.append(dict(zip(header, row, strict=True)))
+        except csv.Error as error:
+            where = f"{path}, line {reader.line_num}"
+            raise InputError(f"no table ({error})", where=where, expected="CSV") from None
         return found
 
 
@@ -119,6 +123,24 @@ def canonical_class(card: Card, name: str, where: str) -> str:
             expected=", ".join(card.labels),
         )
     return found
+
+
+def class_word(label: MerbenchLabel, names: Sequence[str], where: str) -> str:
+    """The class's name, for a label file that holds its number.
+
+    Raises
+    ------
+    InputError
+        If the label is no number that ``names`` has a name for.
+    """
+    number = label.emotion
+    if isinstance(number, int) and 0 <= number < len(names):
+        return names[number]
+    raise InputError(
+        f"the class {number!r}",
+        where=where,
+        expected=f"0 to {len(names) - 1} ({', '.join(names)})",
+    )
 
 
 def label_words(text: str) -> tuple[str, ...]:

@@ -1,0 +1,80 @@
+"""What made a run, as far as its folder and this machine can tell, fit to be published."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shlex
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+from ovbench.runs.records import RunRecord
+from ovbench.testbed.bundled import adapter_folder
+from ovbench.training.report import REPORT_FILE, TrainingReport, read_report
+
+_ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
+
+
+def public_command(command: str) -> str | None:
+    """A command line without the folders of the machine that it was given on.
+
+    Of an absolute path the last name is left; None where the line cannot be taken apart.
+
+    >>> public_command("/home/me/bin/ovbench eval -m a --output-path=/scratch/me/runs")
+    'ovbench eval -m a --output-path=runs'
+    """
+    try:
+        parts = shlex.split(command)
+    except ValueError:
+        return None
+    return shlex.join(
+        "".join(last_name(piece) for piece in re.split(r"([=,])", part)) for part in parts
+    )
+
+
+def last_name(text: str) -> str:
+    """What stands last in an absolute path; any other text as it is."""
+    if text.startswith(("/", "~")):
+        return PurePosixPath(text).name or "/"
+    if re.match(r"[A-Za-z]:[\\/]|\\\\", text):
+        return PureWindowsPath(text).name or "/"
+    return text
+
+
+def training_of(home: Path, run: RunRecord) -> tuple[TrainingReport, str | None] | None:
+    """The report of the training that made a run's adapter, and the base's name, where at hand.
+
+    It is looked for where a run finds its adapter; only the adapter with the run's hash counts.
+    """
+    about = run.settings.system
+    if about.adapter is None:
+        return None
+    trained = sorted(home.parent.glob("train*"))
+    for folder in (*trained, *(path / "adapter" for path in trained), adapter_folder(about.name)):
+        if _adapter_digest(folder) != about.adapter:
+            continue
+        for report in (folder / REPORT_FILE, folder.parent / REPORT_FILE):
+            if report.is_file():
+                return read_report(report), _base_name(folder)
+    return None
+
+
+def _adapter_digest(folder: Path) -> str | None:
+    """As :func:`ovbench.systems.saved.open_adapter` makes it; None where there is no adapter."""
+    digest = hashlib.sha256()
+    try:
+        for name in _ADAPTER_FILES:
+            with (folder / name).open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+    except OSError:
+        return None
+    return digest.hexdigest()
+
+
+def _base_name(folder: Path) -> str | None:
+    """The backbone's name, without the folder that it lies in."""
+    try:
+        name = str(json.loads((folder / "base.json").read_text("utf-8"))["name"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return last_name(name)

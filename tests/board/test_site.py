@@ -1,0 +1,439 @@
+"""The pages of a board as HTML: links, escaping, determinism, size; no browser."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections import Counter
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+from markupsafe import Markup
+from site_boards import (
+    HOSTILE,
+    LONG,
+    board_of,
+    hostile_board,
+    large_board,
+    record,
+    small_board,
+    tinyov_board,
+)
+
+from ovbench.board.record import Checkpoint, SystemEntry
+from ovbench.board.site import SiteReport, build
+from ovbench.board.site.build import canonical_json
+from ovbench.board.site.compare import comparison_data, embedded
+from ovbench.board.site.plots import pareto_front
+from ovbench.board.site.text import linked, plain, slug
+from ovbench.board.site.views import TableView, table_view
+from ovbench.board.store import Board, Entry
+from ovbench.board.tables import tables
+from ovbench.board.versus import pair_tests, versus
+from ovbench.errors import InputError
+
+VOID = {"meta", "link", "br", "input", "img", "rect"}
+ADDRESSES = {"href", "src", "xlink:href", "action", "data", "srcset", "formaction"}
+
+
+class Page(HTMLParser):
+    """What a page holds: elements, ids, addresses, its text; and whether tags match."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(convert_charrefs=True)
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.words: list[str] = []
+        self.feed(path.read_text("utf-8"))
+        self.close()
+        assert self.open == [], f"{path.name}: {self.open} never closed"
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        assert len(dict(attrs)) == len(attrs), f"an attribute comes twice in {tag}"
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in VOID:
+            assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return "".join(self.words)
+
+    @property
+    def ids(self) -> list[str]:
+        return [value for _, attrs in self.tags if (value := attrs.get("id"))]
+
+    @property
+    def addresses(self) -> list[str]:
+        return [
+            value
+            for _, attrs in self.tags
+            for name, value in attrs.items()
+            if name in ADDRESSES and value is not None
+        ]
+
+
+def pages(folder: Path) -> dict[Path, Page]:
+    return {path: Page(path) for path in sorted(folder.rglob("*.html"))}
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> SiteReport:
+    return build(small_board(), tmp_path_factory.mktemp("small") / "site")
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> SiteReport:
+    return build(hostile_board(), tmp_path_factory.mktemp("hostile") / "site")
+
+
+@pytest.fixture(scope="module")
+def tinyov(tmp_path_factory: pytest.TempPathFactory) -> SiteReport:
+    return build(tinyov_board(), tmp_path_factory.mktemp("tinyov") / "site")
+
+
+def test_report_tells_what_lies_there(small: SiteReport) -> None:
+    files = [path for path in small.folder.rglob("*") if path.is_file()]
+    assert small.files == len(files)
+    assert small.size == sum(path.stat().st_size for path in files)
+    assert small.pages == len(list(small.folder.rglob("*.html")))
+    assert (small.records, small.tables) == (8, 2)
+    assert small.plots == len(list(small.folder.rglob("*.png"))) == 1
+
+
+@pytest.mark.parametrize("site", ["small", "hostile", "tinyov"])
+def test_every_internal_link_resolves(site: str, request: pytest.FixtureRequest) -> None:
+    folder = request.getfixturevalue(site).folder
+    found = pages(folder)
+    for path, page in found.items():
+        assert max(Counter(page.ids).values(), default=1) == 1, "an id comes twice"
+        for address in page.addresses:
+            parts = urlsplit(address)
+            if parts.scheme:
+                assert parts.scheme in ("http", "https")
+                assert ("a", True) in {
+                    (tag, attrs.get("href") == address) for tag, attrs in page.tags
+                }
+                continue
+            target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
+            assert target.is_file(), f"{path.name}: {address}"
+            assert folder in target.parents
+            if parts.fragment and target.suffix == ".html":
+                assert parts.fragment in found[target].ids, f"{path.name}: {address}"
+
+
+@pytest.mark.parametrize("site", ["small", "hostile", "tinyov"])
+def test_nothing_inline_runs(site: str, request: pytest.FixtureRequest) -> None:
+    for path, page in pages(request.getfixturevalue(site).folder).items():
+        policies = [
+            a["content"] for _, a in page.tags if a.get("http-equiv") == "Content-Security-Policy"
+        ]
+        assert len(policies) == 1
+        assert "default-src 'none'" in str(policies[0])
+        assert "unsafe" not in str(policies[0])
+        for tag, attrs in page.tags:
+            assert not [name for name in attrs if name.startswith("on") or name == "style"], (
+                path.name
+            )
+            assert tag not in ("style", "iframe", "object", "embed", "base", "img")
+            if tag == "script":
+                assert "src" in attrs or attrs.get("type") == "application/json"
+
+
+def test_hostile_text_is_text(hostile: SiteReport) -> None:
+    found = pages(hostile.folder)
+    whole = "".join(page.text for path, page in found.items() if path.parent.name == "records")
+    for text in HOSTILE:
+        assert str(plain(text)) in whole
+    for path in hostile.folder.rglob("*"):
+        name = path.relative_to(hostile.folder).as_posix()
+        assert re.fullmatch(r"[A-Za-z0-9./-]+", name), name
+        if path.suffix in (".html", ".svg", ".js") and path.parent.name != "assets":
+            written = path.read_text("utf-8")
+            assert "<script>window" not in written
+            assert "<img" not in written
+            assert not re.search(r"(href|src)=.?javascript:", written, re.IGNORECASE)
+            assert not set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\x00") & set(
+                written
+            )
+
+
+@pytest.mark.parametrize(
+    ("text", "links"),
+    [
+        ("see https://example.org/a?b=1&c=2.", ["https://example.org/a?b=1&c=2"]),
+        ("HTTP://Example.org", ["HTTP://Example.org"]),
+        ("javascript:alert(1)//http://", []),
+        ("javascript://example.org/%0aalert(1)", []),
+        ("data:text/html,<script>", []),
+        ("https://known.org@elsewhere.example/", []),
+        ("https:///nowhere", []),
+        ("http://[::bad", []),
+        ('https://e.org/"onmouseover="x', ["https://e.org/"]),
+        ("two http://a.example, http://b.example", ["http://a.example", "http://b.example"]),
+        ("arXiv 2406.07162", []),
+    ],
+)
+def test_only_web_addresses_are_links(tmp_path: Path, text: str, links: list[str]) -> None:
+    path = tmp_path / "x.html"
+    path.write_text(str(linked(text)), "utf-8")
+    page = Page(path)
+    assert [attrs["href"] for tag, attrs in page.tags if tag == "a"] == links
+    assert page.text == text
+    assert {tag for tag, _ in page.tags} <= {"a"}
+
+
+def test_file_names_are_slugs() -> None:
+    names = [slug(text) for text in (*HOSTILE, "", "..", "/", "a/b", "A/B", "ÄÖÜ", "con", "\ud800")]
+    assert len(set(names)) == len(names)
+    assert all(re.fullmatch(r"([a-z0-9-]{1,48}-)?[0-9a-f]{12}", name) for name in names)
+
+
+def test_embedded_json_cannot_end_its_element() -> None:
+    value = {text: [text, "</SCRIPT>", "<!--", "\u2028", "é", "&amp;"] for text in HOSTILE}
+    text = embedded(value)
+    assert isinstance(text, Markup)
+    assert not set("<>&") & set(text)
+    assert text.isascii()
+    assert json.loads(text) == value
+
+
+def test_same_board_same_bytes(tmp_path: Path) -> None:
+    board = small_board()
+    turned = Board(tuple(reversed(board.entries)))
+    one, two = build(board, tmp_path / "one"), build(turned, tmp_path / "two")
+    assert digests(one.folder) == digests(two.folder)
+
+
+def digests(folder: Path) -> dict[str, str]:
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def test_site_is_replaced_as_a_whole_and_nothing_else_is(tmp_path: Path) -> None:
+    out = tmp_path / "site"
+    build(board_of([record("gone", 0.5)]), out)
+    gone = {path.name for path in (out / "records").iterdir()}
+    build(small_board(), out)
+    assert not gone & {path.name for path in (out / "records").iterdir()}
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "thesis.tex").write_text("years of work")
+    with pytest.raises(InputError, match="not a site that ovbench wrote"):
+        build(small_board(), mine)
+    with pytest.raises(InputError, match="not a site that ovbench wrote"):
+        build(small_board(), mine / "thesis.tex")
+    assert (mine / "thesis.tex").read_text() == "years of work"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mine", "site"]
+
+
+def test_empty_board_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no records"):
+        build(Board(()), tmp_path / "site")
+    assert not (tmp_path / "site").exists()
+
+
+def test_record_file_has_the_hash_that_it_is_named_by(small: SiteReport) -> None:
+    for entry in small_board().entries:
+        data = (small.folder / "records" / f"{entry.id}.json").read_bytes()
+        assert hashlib.sha256(data).hexdigest()[:12] == entry.id
+        assert type(entry.record).model_validate_json(data) == entry.record
+        assert canonical_json(entry).encode() == data
+
+
+def rows_of(folder: Path, slug_of_table: str) -> list[str]:
+    text = (folder / "tables" / f"{slug_of_table}.html").read_text("utf-8")
+    return re.findall(r'<tr id="row-.*?</tr>', text, re.DOTALL)
+
+
+def test_table_page_shows_every_row_and_links_every_number(small: SiteReport) -> None:
+    for table in tables(small_board()):
+        rows = rows_of(small.folder, table.slug)
+        assert len(rows) == len(table.rows)
+        for row in table.rows:
+            (html,) = [one for one in rows if f">{row.name}</bdi>" in one]
+            assert f'data-kind="{row.provenance}"' in html
+            assert ('data-ranked="1"' in html) == (row.rank is not None)
+            if row.why_unranked:
+                assert row.why_unranked in html
+            for score in row.values.values():
+                link = re.search(rf'<a href="([^"]+)">{100 * score.value:.2f}</a>', html)
+                assert link is not None
+                assert link[1].startswith("../records/")
+                assert row.id in link[1]
+
+
+def test_unranked_rows_say_why(small: SiteReport) -> None:
+    table = next(table for table in tables(small_board()) if table.signature)
+    html = {
+        name: row
+        for row in rows_of(small.folder, table.slug)
+        for name in ("echo", "oracle")
+        if f">{name}<" in row
+    }
+    assert "unranked: checkpoint chosen on test" in html["echo"]
+    assert "unranked: oracle context" in html["oracle"]
+
+
+def test_rows_are_grouped_by_provenance(small: SiteReport) -> None:
+    table = next(table for table in tables(small_board()) if table.signature)
+    kinds = [re.search(r'data-kind="(\w+)"', row)[1] for row in rows_of(small.folder, table.slug)]  # type: ignore[index]
+    assert kinds == sorted(kinds, key=["measured", "recomputed", "published", "floor"].index)
+    assert Counter(kinds) == {"measured": 5, "recomputed": 1, "floor": 1}
+
+
+def view_of(board: Board) -> TableView:
+    (table,) = tables(board)
+    return table_view(table)
+
+
+def test_bars_stay_on_their_axis() -> None:
+    view = view_of(board_of([record(f"s{n}", 0.2 + 0.1 * n, half=0.03 * n) for n in range(6)]))
+    assert view.axis == (pytest.approx(0.12), pytest.approx(0.85))
+    for line in view.lines:
+        assert line.bar is not None
+        assert 0 <= line.bar.at <= 98.4
+        if line.bar.width is not None:
+            assert 0 <= line.bar.left <= line.bar.left + line.bar.width <= 100.01
+    last = next(line for line in view.lines if line.row.name == "s5")
+    assert last.bar is not None
+    assert last.bar.left == pytest.approx(100 * (0.55 - 0.12) / 0.73, abs=0.01)
+
+
+def test_pareto_front_against_all_pairs() -> None:
+    board = large_board(60)
+    view = view_of(board)
+    ranked = [line for line in view.lines if line.parameters and line.row.rank]
+    best = {
+        line.row.id
+        for line in ranked
+        if not any(
+            (other.parameters <= line.parameters and other.headline.value > line.headline.value)  # type: ignore[operator, union-attr]
+            or (other.parameters < line.parameters and other.headline.value >= line.headline.value)  # type: ignore[operator, union-attr]
+            for other in ranked
+        )
+    }
+    assert best
+    assert {line.row.id for line in pareto_front(list(view.lines_drawn), True)} == best
+
+
+def test_front_keeps_out_the_unranked() -> None:
+    board = board_of(
+        [
+            record("fair", 0.5, parameters=100),
+            record("chosen", 0.9, parameters=10, checkpoint=Checkpoint(selection="test-best")),
+            record("told", 0.9, parameters=10, system=SystemEntry(name="told", oracle=True)),
+        ]
+    )
+    lines = list(view_of(board).lines_drawn)
+    assert len(lines) == 3
+    assert [line.row.name for line in pareto_front(lines, True)] == ["fair"]
+
+
+def test_comparison_counts_are_those_of_versus() -> None:
+    board = tinyov_board()
+    view = view_of(board)
+    data = comparison_data(view)
+    page = json.loads(data.page)
+    entries = {entry.id: entry for entry in board.entries}
+    one, two = page["items"]["systems"][:2]
+    told = versus(entries[one], entries[two], draws=10)
+    read = {name: answers(data.scripts[name]) for name in (one, two)}
+    checked = 0
+    for ring in page["items"]["rings"]:
+        for place, cluster in enumerate(ring["clusters"]):
+            sides = told.clusters.get(ring["name"], {}).get(cluster)
+            if sides is None:
+                continue
+            for name, side in ((one, sides.a), (two, sides.b)):
+                counts = read[name]["counts"][ring["name"]]
+                named, both = (at(counts[key], place) for key in ("named", "both"))
+                assert ring["gold"][place] == side.support or not (named or side.support)
+                assert 2 * both / max(named + ring["gold"][place], 1) == pytest.approx(side.f1)
+                checked += 1
+    assert checked > 40
+    gaps = {
+        name: gap
+        for name, a, b in zip(
+            page["items"]["ids"], read[one]["scores"], read[two]["scores"], strict=True
+        )
+        if a is not None and (gap := abs(a - b))
+    }
+    for item in told.items:
+        assert gaps[item.id] == pytest.approx(abs(item.score_a - item.score_b), abs=1e-4)  # type: ignore[operator]
+        gold = page["items"]["gold"][page["items"]["ids"].index(item.id)]
+        assert tuple(page["items"]["labels"][code] for code in gold) == item.gold
+    assert sorted(gaps.values())[-20:] == sorted(gaps[item.id] for item in told.items)
+
+
+def answers(script: str) -> dict[str, dict[str, dict[str, list[int]]]]:
+    """What the browser reads from a system's script: the second argument, a string of JSON."""
+    inner = script.removeprefix("ovbenchAnswers(").removesuffix(");\n")
+    called = json.loads(f"[{inner}]")
+    read: dict[str, dict[str, dict[str, list[int]]]] = json.loads(called[1])
+    return read
+
+
+def at(counts: list[int], place: int) -> int:
+    return counts[place] if place < len(counts) else 0
+
+
+def test_comparison_tests_are_those_of_versus() -> None:
+    from ovbench.board.items import answers_to
+
+    board = tinyov_board()
+    view = view_of(board)
+    data = comparison_data(view)
+    ids = json.loads(data.page)["items"]["systems"]
+    order = [line.row.record for line in view.lines if line.row.record]
+    tests = pair_tests(answers_to(order), "f1")
+    for i, name in enumerate(ids):
+        for j, (low, high, p) in enumerate(answers(data.scripts[name])["tests"]):  # type: ignore[misc]
+            if i != j:
+                assert (low, high, p) == pytest.approx(
+                    (tests.low[i, j], tests.high[i, j], tests.p[i, j]), abs=1e-6
+                )
+
+
+def test_gold_that_may_not_be_handed_on_is_not_printed(monkeypatch: pytest.MonkeyPatch) -> None:
+    view = view_of(tinyov_board(2))
+    assert json.loads(comparison_data(view).page)["items"]["gold"]
+    monkeypatch.setattr("ovbench.board.site.compare._is_public", lambda task: False)
+    assert json.loads(comparison_data(view).page)["items"]["gold"] is None
+
+
+def test_pages_stay_small(hostile: SiteReport, tmp_path: Path) -> None:
+    longest = max(path.stat().st_size for path in hostile.folder.rglob("*.html"))
+    assert longest < 200_000
+    report = build(large_board(100, tables=2), tmp_path / "site")
+    for path in (report.folder / "tables").iterdir():
+        assert path.stat().st_size < 10_000 + 50 * 2_500
+
+
+def test_long_names_are_whole_on_their_record(hostile: SiteReport) -> None:
+    found = [p for p in pages(hostile.folder).values() if LONG in p.text]
+    assert found
+
+
+def test_entries_that_are_alike_but_for_their_file(tmp_path: Path) -> None:
+    one = record("same", 0.5)
+    board = Board(
+        (Entry("0" * 12, one, "measured/a.json"), Entry("1" * 12, one, "measured/b.json"))
+    )
+    report = build(board, tmp_path / "site")
+    assert len(list((report.folder / "records").glob("*.html"))) == 2

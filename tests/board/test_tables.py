@@ -1,0 +1,159 @@
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rank_records import HOSTILE, answered, board, record
+
+from ovbench.board.record import ScoreEntry
+from ovbench.board.store import Board
+from ovbench.board.tables import FLOOR, Table, tables
+
+
+def only(*records: object) -> Table:
+    (table,) = tables(board(*records))  # type: ignore[arg-type]
+    return table
+
+
+def test_what_is_not_scored_alike_is_not_in_one_table() -> None:
+    one = record("a", 0.5, 0.1)
+    other_gold = record("a2", 0.5, 0.1)
+    other_gold = other_gold.model_copy(
+        update={"task": other_gold.task.model_copy(update={"digest": "1" * 64})}
+    )
+    found = tables(
+        board(
+            one,
+            record("b", 0.5, 0.1),
+            record("c", 0.5, 0.1, signature="two|v:1"),
+            record("d", 0.5, 0.1, task="elsewhere"),
+            record("e", 0.5, kind="published"),
+            other_gold,
+        )
+    )
+    assert sorted(len(table.rows) for table in found) == [1, 1, 1, 1, 2]
+    assert len({table.slug for table in found}) == 5
+    published = next(table for table in found if table.signature is None)
+    assert published.rows[0].provenance == "published"
+    assert published.rows[0].why_unranked == "no interval and no predictions"
+
+
+def test_rows_are_ranked_then_unranked_then_floors() -> None:
+    floors = {"majority": {"f1": 0.2}, "all-labels": {"f1": 0.3}}
+    table = only(
+        record("low", 0.4, 0.1, floors=floors),
+        record("oracle", 0.9, 0.1, oracle=True),
+        record("high", 0.6, 0.1),
+        record("no evidence", 0.7),
+    )
+    assert [row.name for row in table.rows] == [
+        "high", "low", "oracle", "no evidence", "all-labels", "majority",
+    ]  # fmt: skip
+    assert [row.rank is None for row in table.rows] == [False, False, True, True, True, True]
+    assert [row.why_unranked for row in table.rows[2:]] == [
+        "oracle context", "no interval and no predictions", FLOOR, FLOOR,
+    ]  # fmt: skip
+    assert table.rows[-1].record is None
+    assert table.rows[-1].id == table.rows[-1].file == ""
+    assert table.items == 100
+
+
+def test_of_a_floor_with_several_values_the_hardest_is_shown() -> None:
+    table = only(
+        record("a", 0.5, 0.1, floors={"shuffled": {"f1": 0.2}, "majority": {"f1": 0.1}}),
+        record("b", 0.6, 0.1, floors={"shuffled": {"f1": 0.25}, "majority": {"f1": 0.1}}),
+    )
+    floors = {row.name: row.values["f1"].value for row in table.rows if row.provenance == FLOOR}
+    assert floors == {"shuffled": 0.25, "majority": 0.1}
+    assert [note for note in table.notes if "floor" in note] == [
+        "floor shuffled: records give 2 values; the hardest to beat is shown"
+    ]
+
+
+def test_lower_is_better_for_errors() -> None:
+    scores = [{"MAE": ScoreEntry(value=v, low=v - 0.01, high=v + 0.01)} for v in (0.9, 0.5)]
+    records = [
+        record(name, scores=score | {"f1": ScoreEntry(value=0.1)}).model_copy(
+            update={"headline": "MAE", "protocol": "MAE"}
+        )
+        for name, score in zip("ab", scores, strict=True)
+    ]
+    table = only(*records)
+    assert not table.higher_is_better
+    assert [(row.name, row.rank) for row in table.rows] == [("b", (1, 1)), ("a", (2, 2))]
+
+
+def test_names_tell_rows_apart() -> None:
+    table = only(
+        record("lora", 0.5, 0.1, seed=1),
+        record("lora", 0.6, 0.1, seed=2),
+        record("lora", 0.7, 0.1, seed=2, setting={"modality": "A,T"}),
+        record("dora", 0.8, 0.1, seed=3),
+    )
+    assert [row.name for row in table.rows] == [
+        "dora", "lora (modality A,T)", "lora, seed 2", "lora, seed 1",
+    ]  # fmt: skip
+
+
+def test_columns_begin_with_the_headline() -> None:
+    few = {name: ScoreEntry(value=0.5) for name in ("recall", "f1")}
+    more = {name: ScoreEntry(value=0.5) for name in ("precision", "f1", "hit")}
+    assert only(record("a", scores=few), record("b", scores=more)).columns == (
+        "f1", "precision", "hit", "recall",
+    )  # fmt: skip
+
+
+def test_averages_over_the_first_level_are_shown_where_they_tell_something() -> None:
+    half, less = ScoreEntry(value=0.5), ScoreEntry(value=0.4)
+    assert only(record("a", scores={"f1": half, "f1_level1": half})).columns == ("f1",)
+    both = ("f1", "f1_level1")
+    assert only(record("a", scores={"f1": half, "f1_level1": less})).columns == both
+    assert only(record("a", scores={"f1_level1": half, "f1": less})).columns == both
+
+
+def test_published_figures_are_counted_by_source() -> None:
+    table = only(record("a", 0.5, kind="published"), record("b", 0.6, kind="published"))
+    assert table.notes[0].startswith("copied from 1 source;")
+
+
+def test_a_table_keeps_its_slug_when_others_come() -> None:
+    one = record("a", 0.5, 0.1)
+    alone = only(one).slug
+    both = tables(board(one, record("b", 0.5, 0.1, signature="two")))
+    assert alone in {table.slug for table in both}
+
+
+def test_slugs_of_hostile_names_are_plain_and_differ() -> None:
+    found = tables(
+        board(*(record("a", 0.5, 0.1, task=t, protocol=t, signature=t) for t in HOSTILE))
+    )
+    slugs = [table.slug for table in found]
+    assert len(set(slugs)) == len(HOSTILE)
+    assert all(re.fullmatch(r"[a-z0-9][a-z0-9-]{0,99}", slug) for slug in slugs)
+
+
+def test_answers_are_kept_for_whoever_needs_them() -> None:
+    two = only(answered(0.5, 1), answered(0.4, 2))
+    assert two.answers is not None
+    assert set(two.answered) == {row.id for row in two.rows}
+    for system, name in enumerate(two.answered):
+        row = next(row for row in two.rows if row.id == name)
+        own = two.answers.finish(two.answers.values(system).sum(0).astype(float))["f1"]
+        assert float(own) == row.values["f1"].value
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.randoms())
+def test_order_of_records_does_not_matter(draw: object) -> None:
+    given = board(
+        *(record(f"s{i}", 0.5 + i / 40, 0.05, floors={"m": {"f1": i / 50}}) for i in range(6)),
+        *(record(f"s{i}", 0.5, 0.05) for i in range(3)),
+        *(record(name, 0.5, kind="published") for name in HOSTILE[:4]),
+        record("same", 0.5, 0.05, seed=1),
+        record("same", 0.5, 0.05, seed=2),
+    )
+    entries = [replace(entry) for entry in given.entries]
+    draw.shuffle(entries)  # type: ignore[attr-defined]
+    assert tables(Board(tuple(entries))) == tables(given)
