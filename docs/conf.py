@@ -30,6 +30,8 @@ suppress_warnings = ["myst.header"]
 
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
+# By their names, not by what they stand for.
+autodoc_type_aliases = {name: name for name in ("Gold", "Protocol", "Source")}
 napoleon_google_docstring = False
 napoleon_use_rtype = False
 napoleon_use_ivar = True
@@ -45,6 +47,11 @@ def fill_in(app: object, page: str, source: list[str]) -> None:
     from docs_reference import filled
 
     source[0] = filled(source[0])
+
+
+def generated_pages(app: Any, env: Any, added: object, changed: object, gone: object) -> list[str]:
+    """Pages of the reference are made anew in every build: the code may have changed."""
+    return [page for page in env.found_docs if page.startswith("reference/")]
 
 
 def without_fields(
@@ -69,6 +76,7 @@ def absolute_values(
 
 def setup(app: Any) -> None:
     """Called by Sphinx."""
+    app.connect("env-get-outdated", generated_pages)
     app.connect("source-read", fill_in)
     app.connect("autodoc-process-signature", without_fields)
     app.connect("autodoc-process-docstring", absolute_values)

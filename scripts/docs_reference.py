@@ -11,10 +11,13 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
 
 import typer.main
 from pydantic import BaseModel
 from typer.testing import CliRunner
+
+from ovbench.tasks.card import Card, cards
 
 WIDTH = 92
 """Columns of the help texts."""
@@ -68,7 +71,8 @@ def protocols() -> str:
     def section(name: str) -> str:
         protocol = load_protocol(name)
         card = protocol.card
-        fields = [(_code(key), _code(_flat(value))) for key, value in _scoring(protocol)]
+        told = protocol.scoring_fields().items()
+        fields = [(_code(key), _code(_flat(value))) for key, value in told]
         return _blocks(
             f"## {name}",
             _sentence(protocol.title) + f" The headline score is `{protocol.headline}`.",
@@ -85,21 +89,12 @@ def protocols() -> str:
     return "\n\n".join(section(name) for name in protocol_ids())
 
 
-def _scoring(protocol: object) -> Iterable[tuple[str, object]]:
-    return protocol.scoring_fields().items()  # type: ignore[attr-defined]
-
-
 def tasks() -> str:
     """A section for each data set from its card, with the tasks that are views of it."""
-    from ovbench.tasks.card import cards
-
     return "\n\n".join(_data_set(card) for card in cards().values())
 
 
-def _data_set(card: object) -> str:
-    from ovbench.tasks.card import Card
-
-    assert isinstance(card, Card)
+def _data_set(card: Card) -> str:
     views = [
         (
             _code(name),
@@ -109,21 +104,6 @@ def _data_set(card: object) -> str:
             ", ".join(view.splits or card.splits),
         )
         for name, view in card.views.items()
-    ]
-    splits = {
-        (view if view_splits else "", name): split
-        for view, declared in card.views.items()
-        for view_splits in (bool(declared.splits),)
-        for name, split in (declared.splits or card.splits).items()
-    }
-    counts = [
-        (
-            _code(f"{view}/{name}" if view else name),
-            split.role,
-            "not fixed" if split.items is None else f"{split.items:,}",
-            _plain(", ".join(f"{c} {n:,}" for c, n in split.classes.items())) or "–",
-        )
-        for (view, name), split in splits.items()
     ]
     files = [
         (_code(f.path), _plain(f.holds), "yes" if f.needed else "no", f.url or "–")
@@ -136,7 +116,7 @@ def _data_set(card: object) -> str:
         "**Tasks**",
         _table(("task", "what", "answers", "protocols", "splits"), views),
         "**Splits**",
-        _table(("split", "role", "items", "classes"), counts),
+        _table(("split", "role", "items", "classes"), _splits(card)),
         f"**Licence:** {_plain(card.licence)}. **Access:** {_plain(card.access)}."
         + (f" **Home page:** <{card.homepage}>" if card.homepage else ""),
         "**Folders** below the data folder: " + ", ".join(map(_code, card.places))
@@ -151,6 +131,22 @@ def _data_set(card: object) -> str:
         _listed("Notes", [*card.notes, *(n for v in card.views.values() for n in v.notes)]),
         f"**Citation:** {_plain(card.citation)}",
     )
+
+
+def _splits(card: Card) -> list[Row]:
+    """The card's splits, and those of views that have splits of their own."""
+    told = {_code(name): split for name, split in card.splits.items()}
+    for view, declared in card.views.items():
+        told |= {_code(f"{view}/{name}"): split for name, split in declared.splits.items()}
+    return [
+        (
+            name,
+            split.role,
+            "not fixed" if split.items is None else f"{split.items:,}",
+            ", ".join(f"{key} {count:,}" for key, count in split.classes.items()) or "–",
+        )
+        for name, split in told.items()
+    ]
 
 
 def recipes() -> str:
@@ -209,18 +205,18 @@ def _schema(model: type[BaseModel], title: str) -> str:
     return _blocks(*sections)
 
 
-def _type(told: Mapping[str, object]) -> str:
+def _type(told: Mapping[str, Any]) -> str:
     """A field's type in a word or two."""
     if "$ref" in told:
         return str(told["$ref"]).rpartition("/")[2]
     if "const" in told:
         return json.dumps(told["const"])
     if "enum" in told:
-        return " | ".join(json.dumps(value) for value in told["enum"])  # type: ignore[attr-defined]
+        return " | ".join(json.dumps(value) for value in told["enum"])
     if "anyOf" in told:
-        return " | ".join(_type(one) for one in told["anyOf"])  # type: ignore[attr-defined]
+        return " | ".join(_type(one) for one in told["anyOf"])
     if told.get("type") == "array":
-        return f"[{_type(told.get('items', {}))}]"  # type: ignore[arg-type]
+        return f"[{_type(told.get('items', {}))}]"
     inner = told.get("additionalProperties")
     if told.get("type") == "object" and isinstance(inner, dict):
         return "{name: " + _type(inner) + "}"

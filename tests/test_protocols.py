@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 import pytest
 
+from ovbench import score
 from ovbench.errors import InputError, UnknownNameError
 from ovbench.protocols import Protocol, load_protocol, protocol_ids, signature
 from ovbench.protocols.schema import PROTOCOL
 from ovbench.protocols.signature import compress_rings
 
 EXPECTED = {
-    "closed-set", "ew-affectgpt-2025", "ew-mer2025", "ew-mer2026", "ew-open-1", "ew-ov-mer",
+    "closed-set", "closed-set-calm-neutral-1", "closed-set-iemocap4-1", "ew-affectgpt-2025",
+    "ew-mer2025", "ew-mer2026", "ew-open-1", "ew-ov-mer",
     "group-mer2024", "hit-affectgpt-2025", "hit-mer2026", "hit-open-1", "sentiment-affectgpt",
     "sentiment-has0", "sentiment-non0",
 }  # fmt: skip
@@ -36,6 +39,8 @@ def other_values(protocol: Protocol, name: str) -> list[Any]:
     """Values of a field other than the one it has."""
     now = getattr(protocol, name)
     annotation = type(protocol).model_fields[name].annotation
+    if isinstance(now, Mapping):
+        return [dict(now) | {"bored": "sad"}, *([{}] if now else [])]
     if get_origin(annotation) is Literal:
         return [value for value in get_args(annotation) if value != now]
     return [now[:-1]] if isinstance(now, tuple) else [f"{now}-other"]
@@ -64,6 +69,59 @@ def test_changing_any_field_changes_the_signature(
 def test_signatures_of_the_shipped_protocols_differ_beyond_their_names() -> None:
     bodies = {name: signature(load_protocol(name), {}).split("|", 1)[1] for name in EXPECTED}
     assert len(set(bodies.values())) == len(EXPECTED)
+
+
+def test_a_protocol_without_merges_keeps_the_signature_it_had() -> None:
+    found = signature(load_protocol("closed-set"), {"n": 3}).rpartition("|v:")[0]
+    assert found == "closed-set|metric:closed-set|parser:open|names:canonical|n:3"
+    merged = signature(load_protocol("closed-set-iemocap4-1"), {"n": 3})
+    assert "|merges:excited=happy|" in merged
+
+
+def test_merges_count_in_gold_and_in_answers() -> None:
+    gold = {"a": "exc", "b": "happy", "c": "sad", "d": "calm"}
+    said = {"a": "joy", "b": "excited, happy", "c": "excitement", "d": "neutral"}
+    accuracy = {
+        name: score(said, gold, name, draws=0, floors=False).scores["accuracy"]
+        for name in ("closed-set", "closed-set-iemocap4-1", "closed-set-calm-neutral-1")
+    }
+    assert accuracy == {
+        "closed-set": 0,
+        "closed-set-iemocap4-1": 0.5,
+        "closed-set-calm-neutral-1": 0.25,
+    }
+    named = score(said, gold, "closed-set-iemocap4-1", classes="happy,excited,sad,calm", draws=0)
+    assert named.confusion is not None
+    assert named.confusion.rows == ("happy", "sad", "calm")
+
+
+@pytest.mark.parametrize(
+    ("merges", "message"),
+    [
+        ('{ excited = "happy", happy = "calm" }', "merged itself"),
+        ('{ exc = "happy" }', "'exc' is not a canonical name.*expected 'excited'"),
+        ('{ excited = "joy" }', "'joy' is not a canonical name.*expected 'happy'"),
+    ],
+)
+def test_merges_that_would_do_something_else(tmp_path: Path, merges: str, message: str) -> None:
+    own = own_protocol(tmp_path, "closed-set-iemocap4-1", '{ excited = "happy" }', merges)
+    with pytest.raises(InputError, match=message):
+        score({"a": "happy"}, {"a": "happy"}, load_protocol(own), draws=0)
+
+
+def test_merges_need_canonical_names(tmp_path: Path) -> None:
+    own = own_protocol(tmp_path, "closed-set-iemocap4-1", '"canonical"', '"exact"')
+    with pytest.raises(InputError, match="merges are of canonical names"):
+        load_protocol(own)
+
+
+def own_protocol(folder: Path, like: str, old: str, new: str) -> Path:
+    """A file as the shipped one, with another id and ``new`` in place of ``old``."""
+    shipped = Path(__file__).parents[1] / "ovbench" / "protocols" / "data" / f"{like}.toml"
+    text = shipped.read_text("utf-8").replace(f'id = "{like}"', 'id = "mine-1"')
+    assert old in text
+    (folder / "mine.toml").write_text(text.replace(old, new), "utf-8")
+    return folder / "mine.toml"
 
 
 def test_a_value_cannot_smuggle_a_separator_into_the_signature() -> None:

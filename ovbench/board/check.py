@@ -216,7 +216,8 @@ def _task(record: Record, tasks: Tasks, found: _Findings) -> Task | None:
     role = splits[told.split].role
     if role == "train":
         found.problems.append(f"task.split: {told.split!r} is there to be trained on")
-    elif role == "dev":
+        return None
+    if role == "dev":
         found.marks.append("its split is one that checkpoints are chosen on")
     try:
         return tasks.load(told.id, told.split)
@@ -293,10 +294,9 @@ def _figure_problems(record: Record, here: Figures) -> Iterator[str]:
     if record.headline != here.headline:
         yield f"headline: {record.headline!r:.60}; the protocol's is {here.headline!r}"
     yield from _unequal("scores", _values(record.scores), _values(here.scores))
+    known = {name: score for name, score in here.scores.items() if name in record.scores}
     for end in ("low", "high"):
-        claimed = {k: v for k, s in record.scores.items() if (v := getattr(s, end)) is not None}
-        again = {k: v for k, s in here.scores.items() if (v := getattr(s, end)) is not None}
-        yield from _unequal("scores", claimed, again, f".{end}")
+        yield from _unequal("scores", _ends(record.scores, end), _ends(known, end), f".{end}")
     yield from _unequal("counts", record.counts, here.counts)
     for name in {**record.floors, **here.floors}:
         claimed_floor, floor = record.floors.get(name), here.floors.get(name)
@@ -310,6 +310,11 @@ def _figure_problems(record: Record, here: Figures) -> Iterator[str]:
 
 def _values(scores: Mapping[str, ScoreEntry]) -> dict[str, float]:
     return {name: entry.value for name, entry in scores.items()}
+
+
+def _ends(scores: Mapping[str, ScoreEntry], end: str) -> dict[str, float]:
+    found = {name: getattr(entry, end) for name, entry in scores.items()}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def _unequal(

@@ -61,7 +61,8 @@ class Answers:
 
     def values(self, system: int) -> NDArray[np.int64]:
         """Shape (items, columns): the statistics of one system's items."""
-        return self.evaluation.statistics.values[self.rows()[system]]
+        found: NDArray[np.int64] = self.evaluation.statistics.values[self.rows()[system]]
+        return found
 
     def item_scores(self) -> NDArray[np.float64]:
         """Shape (systems, items): each item's own agreement; NaN where it counts nowhere."""

@@ -153,7 +153,7 @@ def _told_apart(
         deviate[paired] = student_as_normal(t, evidence.degrees)
         least[paired] = np.minimum(1.0, 2.0 ** (1.0 - evidence.items[at]))
     p = np.maximum(two_sided(deviate), least)
-    apart = holm(p) <= LEVEL
+    apart = holm(p.tolist()) <= LEVEL
     better = np.where(difference > 0, first, second)[apart]
     worse = np.where(difference > 0, second, first)[apart]
     above = np.bincount(worse, minlength=len(chosen))

@@ -25,6 +25,7 @@ def las_report(
     recipe: Recipe = None,
     base: opt.Base = None,
     device: opt.Device = "auto",
+    data: opt.Data = None,
     json: opt.Json = None,
 ) -> None:
     """Say what LoRA-LAS's term does to a run's answers, beside controls that know no label.
@@ -33,6 +34,8 @@ def las_report(
     Examples:
       ovbench las-report runs/lora-las-r4/tinyov
       ovbench las-report runs/lora-las-r4-wide/tinyov --json -
+
+    Exit codes: 0 reported, 1 failed while running, 2 bad input, 3 not what made the run.
     """
     from ovbench.cli import running
     from ovbench.cli.console import needs_models, show, watched, write_json
@@ -57,6 +60,7 @@ def leak_test(
     recipe: Recipe = None,
     base: opt.Base = None,
     device: opt.Device = "auto",
+    data: opt.Data = None,
     json: opt.Json = None,
 ) -> None:
     """Test that no gold label reaches a run's answers.

@@ -32,8 +32,8 @@ def comparison_lines(comparison: Comparison) -> Iterator[Section]:
     notes = (
         f"second line of a score: difference to {first}; third: its corrected p, and whether it is "
         "above noise or within it",
-        "cost: trained of all parameters, adapter file; bytes kept for the backward pass of one "
-        "fixed batch (counted), peak memory of training; tokens/s of training and of answering",
+        "cost: trained of all parameters, adapter file; saved activations, peak memory of training; "
+        "speed of training / of answering",
     )
     yield Section(_heading(comparison), columns, rows, (*notes, *_notes(comparison)))
 
@@ -58,7 +58,7 @@ def _wide(comparison: Comparison, row: Row) -> tuple[str, ...]:
 
 def _narrow(comparison: Comparison, row: Row) -> tuple[str, ...]:
     seeds = f"{len(row.seeds)} seed" + "s" * (len(row.seeds) != 1)
-    about = f"{_name(row)}\n{row.context_source or 'no'} context\n{seeds}\n"
+    about = f"{_name(row)}\n{row.context_source or 'no context'}\n{seeds}\n"
     scores = []
     for title in _titles(comparison):
         score = row.scores[title]
@@ -125,8 +125,8 @@ def _cost_lines(cost: RowCost) -> str:
     )
     return (
         f"{trained} of {total}, {shown['adapter file']}\n"
-        f"{shown['saved activations']} kept, {shown['peak memory']} peak\n"
-        f"{shown['train tokens/s']} and {shown['decode tokens/s']} tokens/s"
+        f"{shown['saved activations']}, peak {shown['peak memory']}\n"
+        f"{shown['train tokens/s']} / {shown['decode tokens/s']} tokens/s"
     )
 
 

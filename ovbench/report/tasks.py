@@ -16,6 +16,11 @@ _STATES = {
     "damaged": "there, but cannot be read",
     "missing": DASH,
 }
+_ORDER = ("wrong", "missing", "note")
+_FEW_SPLITS = 4
+"""A view with more has folds."""
+_MANY_FINDINGS = 20
+"""Of one data set: more are not printed."""
 
 
 def task_list(cards: Iterable[Card], here: Iterable[str]) -> Section:
@@ -149,14 +154,17 @@ def doctor_sections(reports: Sequence[Report], data: str | None) -> Iterator[Sec
         (f"data folder: {data}" if data else where,),
     )
     for report in reports:
-        rows = tuple((str(f.level), f.text) for f in report.findings if f.level != "ok")
+        rows = [(str(f.level), f.text) for f in report.findings if f.level != "ok"]
         if rows and report.state != "missing":
-            yield Section(f"{report.id}: {report.title}", ("", "found"), rows)
+            more = len(rows) - _MANY_FINDINGS
+            notes = (f"{more} more are in the report that --json writes",) if more > 0 else ()
+            rows = sorted(rows, key=lambda row: _ORDER.index(row[0]))[:_MANY_FINDINGS]
+            yield Section(f"{report.id}: {report.title}", ("", "found"), tuple(rows), notes)
     missing = [report for report in reports if report.state == "missing"]
     if missing:
-        rows = tuple((report.id, report.access) for report in missing)
+        ways = tuple((report.id, report.access) for report in missing)
         note = "what exactly is looked for, and where: ovbench tasks show ID"
-        yield Section("Not here: how to get them", ("data set", "access"), rows, (note,))
+        yield Section("Not here: how to get them", ("data set", "access"), ways, (note,))
 
 
 def doctor_json(reports: Sequence[Report], data: str | None) -> str:
@@ -175,15 +183,28 @@ def _summary(report: Report) -> tuple[str, ...]:
 
 
 def _by_view(splits: Sequence[SplitCount]) -> Iterator[str]:
-    """``meld: train 9989, dev –, test 2610``, per view; ``≠`` marks a number against the card."""
+    """``meld: train 9989, dev –, test 2610``, per view; ``≠`` marks a number against the card.
+
+    Of many splits (folds), those that are not as the card says, and how many there are.
+    """
     for view in dict.fromkeys(split.view for split in splits):
-        told = []
-        for one in splits:
-            if one.view == view:
-                other = one.expected is not None and one.items not in (None, one.expected)
-                shown = DASH if one.items is None else f"{one.items}"
-                told.append(f"{one.split} {shown}" + (f" ≠ {one.expected}" if other else ""))
-        yield f"{view}: {', '.join(told)}"
+        own = [one for one in splits if one.view == view]
+        told = own
+        if len(own) > _FEW_SPLITS:
+            told = [one for one in own if one.items is None or _against(one)][:_FEW_SPLITS]
+        shown = ", ".join(_size(one) for one in told)
+        more = f"{len(own)} splits" + (", of them: " if shown else "") if told is not own else ""
+        yield f"{view}: {more}{shown}"
+
+
+def _against(one: SplitCount) -> bool:
+    """Whether a split has another number of items than its card says."""
+    return one.expected is not None and one.items not in (None, one.expected)
+
+
+def _size(one: SplitCount) -> str:
+    shown = DASH if one.items is None else str(one.items)
+    return f"{one.split} {shown}" + (f" ≠ {one.expected}" if _against(one) else "")
 
 
 def _counts(classes: dict[str, int]) -> str:

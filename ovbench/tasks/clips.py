@@ -6,6 +6,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
+HAS_SOUNDFILE = find_spec("soundfile") is not None
 _HEAD = 12
 _BOXES = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot")
 """Boxes that an MPEG-4 or QuickTime file may begin with (ISO/IEC 14496-12; at byte 4)."""
@@ -33,7 +34,7 @@ def fault(path: str | Path) -> str | None:
         return f"does not begin as {suffix} files do"
     if suffix == ".wav" and _cut_short(head, size):
         return "is shorter than its header says"
-    return _undecodable(file) if suffix in _DECODED and find_spec("soundfile") else None
+    return _undecodable(file) if suffix in _DECODED and HAS_SOUNDFILE else None
 
 
 def _begins_as(suffix: str, head: bytes) -> bool:

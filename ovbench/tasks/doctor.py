@@ -19,7 +19,7 @@ from ovbench.errors import OvbenchError
 from ovbench.progress import track
 from ovbench.tasks.card import Card, File, Split, View, card_named, cards
 from ovbench.tasks.clips import fault
-from ovbench.tasks.errors import MissingDataError
+from ovbench.tasks.errors import MissingDataError, WrongCountError
 from ovbench.tasks.finding import Finding, Level
 from ovbench.tasks.load import Rows, read_split, view_of
 from ovbench.tasks.overlap import SplitIds, between_data_sets, within_data_set
@@ -28,6 +28,8 @@ from ovbench.tasks.places import DataFolder, data_folder, data_root
 FAULTS = (OvbenchError, OSError, ValueError, LookupError)
 """What reading a damaged file may end with."""
 _SHOWN = 3
+_TEXTS = {"transcript": "transcript", "clip": "audio", "description": "description"}
+"""What an item may lack → its field."""
 
 
 @dataclass(frozen=True)
@@ -131,8 +133,12 @@ class _Look:
         self.ids: list[SplitIds] = []
         self._faults: dict[str, str | None] = {}
         """Clip → what is wrong with it."""
-        self._lacking: dict[str, list[str]] = {}
-        """What items lack → the splits it is so in."""
+        self._items: set[tuple[str, str]] = set()
+        """Part and id of every item."""
+        self._without: dict[str, dict[tuple[str, str], str]] = {called: {} for called in _TEXTS}
+        """What may lack → the items that lack it, each with its split."""
+        self._others: dict[str, list[str]] = {}
+        """Part → why its splits are not those of the files: they may be another release's."""
         self._missing: dict[tuple[str, ...], list[str]] = {}
         """Files → the splits that cannot be read without one of them."""
         self.any_file = self._look_for_files()
@@ -172,12 +178,14 @@ class _Look:
     def _say(self, level: Level, text: str) -> None:
         self.findings.append(Finding(level, text))
 
-    def _attempt(self, what: str, read: Callable[[], Rows]) -> Rows | None:
+    def _attempt(self, part: str, what: str, read: Callable[[], Rows]) -> Rows | None:
         """What can be read; otherwise None, and why in the findings."""
         try:
             return read()
         except MissingDataError as error:
             self._missing.setdefault(error.files, []).append(what)
+        except WrongCountError as error:
+            self._others.setdefault(part, []).append(f"{what}: {error}")
         except OvbenchError as error:
             self._say("wrong", f"{what}: {error}")
         except FAULTS as error:
@@ -206,8 +214,17 @@ class _Look:
             way = self._way(files)
             names = " or ".join(files)
             self._say("missing", f"{', '.join(splits)} cannot be read: {names} is not there{way}")
-        for lack, splits in self._lacking.items():
-            self._say("note", f"{', '.join(splits)}: {lack}")
+        for texts in self._others.values():
+            # A note where the files are those of another part: nobody has every release.
+            self._say("note" if self.ids else "wrong", texts[0])
+        for called, without in self._without.items():
+            if len(without) == len(self._items) > 0:
+                self._say("note", f"no item has a {called}")
+            elif without:
+                splits = list(dict.fromkeys(without.values()))
+                shown = ", ".join(splits[:_SHOWN]) + (", …" if len(splits) > _SHOWN else "")
+                share = f"{len(without)} of {len(self._items)} items"
+                self._say("note", f"{share} have no {called} ({shown})")
 
     def _way(self, files: Sequence[str]) -> str:
         """How to get one of the files, where it is public."""
@@ -218,13 +235,14 @@ class _Look:
         views = {name: view for name, view in self.card.views.items() if view.part == part}
         for split in dict.fromkeys(s for name in views for s in self.card.splits_of(name)):
             what = self._called(views, split)
-            rows = self._attempt(what, partial(read_split, self.card, part, split, self.folder))
+            rows = self._attempt(
+                part, what, partial(read_split, self.card, part, split, self.folder)
+            )
             if rows is not None:
                 self.findings += _of_ids(what, rows)
                 if self.card.places:  # what ships is as it is
                     self.findings += self._of_clips(what, rows)
-                    for lack in _lacks(rows):
-                        self._lacking.setdefault(lack, []).append(what)
+                    self._note_lacks(part, what, rows)
             for name, view in views.items():
                 about = self.card.splits_of(name).get(split)
                 if about is not None:
@@ -257,6 +275,15 @@ class _Look:
         )
         if who not in self.ids:
             self.ids.append(who)
+
+    def _note_lacks(self, part: str, what: str, rows: Rows) -> None:
+        """Remember which items have no transcript, clip or description."""
+        self._items.update((part, item.id) for item, _ in rows)
+        for called, field in _TEXTS.items():
+            without = self._without[called]
+            for item, _ in rows:
+                if not getattr(item, field):
+                    without.setdefault((part, item.id), what)
 
     def _of_clips(self, what: str, rows: Rows) -> Iterator[Finding]:
         """Clips that are broken; each clip is looked at once, in however many splits it is."""
@@ -310,16 +337,6 @@ def _of_ids(what: str, rows: Rows) -> Iterator[Finding]:
     twice = [name for name, count in times.items() if count > 1]
     if twice:
         yield Finding("wrong", f"{what}: {_told('repeated id', twice)}")
-
-
-def _lacks(rows: Rows) -> Iterator[str]:
-    """What items lack, as clauses."""
-    for field, called in (("transcript", "transcript"), ("audio", "clip"), ("description",) * 2):
-        without = sum(not getattr(item, field) for item, _ in rows)
-        if without == len(rows):
-            yield f"no item has a {called}"
-        elif without:
-            yield f"{without} of {len(rows)} items have no {called}"
 
 
 def _told(what: str, names: Sequence[str]) -> str:

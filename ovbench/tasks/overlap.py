@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, permutations
 
 from ovbench.tasks.card import Speakers
 from ovbench.tasks.finding import Finding
@@ -86,21 +86,22 @@ def between_data_sets(splits: Mapping[str, Sequence[SplitIds]]) -> dict[str, lis
 
     Ids that are plain numbers are passed over: they say nothing of which clip it is.
     """
+    learnt = {name: _ids(s for s in own if s.role == "train") for name, own in splits.items()}
+    chosen_on = {name: _ids(s for s in own if s.role != "train") for name, own in splits.items()}
     found: dict[str, list[Finding]] = {}
-    for name, own in splits.items():
-        for other, others in splits.items():
-            if name == other:
-                continue
-            train = frozenset[str]().union(*(s.ids for s in others if s.role == "train"))
-            for split in own:
-                both = {one for one in split.ids & train if not one.isdecimal()}
-                if split.role != "train" and both:
-                    text = (
-                        f"{_some(both, 'item')} of {split.name} ({split.role}) also in the train "
-                        f"items of {other}, by id: do not train there and test here"
-                    )
-                    found.setdefault(name, []).append(Finding("note", text))
+    for name, other in permutations(splits, 2):
+        both = {one for one in chosen_on[name] & learnt[other] if not one.isdecimal()}
+        if both:
+            text = (
+                f"{_some(both, 'dev or test item')} also among the train items of {other}, by id: "
+                "do not train there and test here"
+            )
+            found.setdefault(name, []).append(Finding("note", text))
     return found
+
+
+def _ids(splits: Iterable[SplitIds]) -> frozenset[str]:
+    return frozenset[str]().union(*(split.ids for split in splits))
 
 
 def _some(names: frozenset[str] | set[str], what: str) -> str:

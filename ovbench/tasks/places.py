@@ -118,9 +118,19 @@ def data_folder(card: Card, given: str | Path | None = None) -> DataFolder:
     root = data_root(given)
     if root is not None:
         looked += [root / place for place in card.places]
-        looked += [path for place in card.places for path in sorted(root.glob(f"*/{place}"))]
+        below = _folders_in(root)
+        looked += [path for place in card.places for one in below if (path := one / place).is_dir()]
         looked.append(root)
     return DataFolder(card, tuple(path for path in looked if path.is_dir()), tuple(looked))
+
+
+def _folders_in(root: Path) -> list[Path]:
+    """The folders right below one, sorted; none where it cannot be listed."""
+    try:
+        with os.scandir(root) as entries:
+            return sorted(Path(entry.path) for entry in entries if entry.is_dir())
+    except OSError:
+        return []
 
 
 def config_file() -> Path:

@@ -116,6 +116,8 @@ def test_runs_are_compared(evaluated: tuple[Path, str]) -> None:
     rows = json.loads(done.stdout)["rows"]
     assert [row["name"] for row in rows] == ["frequent-k", "random", "lora-las-r4"]
     assert rows[2]["differences"]["WF"]["difference"] > 0.15
+    assert rows[2]["cost"]["unknown"] is None
+    assert all(value for name, value in rows[2]["cost"].items() if name != "unknown")
     assert (folder / "plot.svg").read_text("utf-8").startswith("<svg")
     assert "lora-las-r4" in (folder / "table.md").read_text("utf-8")
 
@@ -161,9 +163,25 @@ def test_the_paper_scale_without_weights_says_how_to_get_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HF_HOME", str(tmp_path / "empty"))
-    message = refused("eval", "--model", "lora-las-r4", "--scale", "paper", cwd=tmp_path)
-    for part in ("Qwen/Qwen2.5-7B-Instruct", "15.2 GB", "download", "--base"):
-        assert part in message
+    monkeypatch.setenv("OVBENCH_HOME", str(tmp_path / "none"))
+    monkeypatch.delenv("OVBENCH_DATA", raising=False)
+    for command, data in (("eval", "OV-MERD"), ("train", "MER-Caption+")):
+        done = run(command, "--model", "lora-las-r4", "--scale", "paper", cwd=tmp_path, code=2)
+        errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+        assert len(errors) == 1
+        assert "things are missing" in errors[0]
+        for part in ("Qwen/Qwen2.5-7B-Instruct", "15.2 GB", "download", "--base", data, "Ask for"):
+            assert part in done.stderr
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("command", ["eval", "train", "compare"])
+def test_help_tells_the_exit_codes(command: str) -> None:
+    text = " ".join(run(command, "--help").stdout.split())
+    codes = text.partition("Exit codes: ")[2]
+    assert codes.startswith("0 ")
+    for part in (" 1 failed while", " 2 bad input", " 3 a damaged file", " 130 stopped"):
+        assert part in codes
 
 
 def test_a_model_is_shown_with_its_sources() -> None:
@@ -186,9 +204,14 @@ def test_params_prints_the_figures_of_the_published_form() -> None:
 
 def test_train_trains_and_eval_takes_the_result(tmp_path: Path) -> None:
     out = str(tmp_path / "runs" / "affectgpt-lora-r8" / "train")
-    done = run("train", "--model", "affectgpt-lora-r8", "--steps", "2", "-o", out, "--json", "-")
-    report = json.loads(done.stdout)
+    given = str(REPOSITORY / "adapters" / "affectgpt-lora-r8.toml")
+    done = run("train", "--model", given, "--steps", "2", "-o", out, "--json", "report.json",
+               cwd=tmp_path)  # fmt: skip
+    assert f"ovbench eval --model {given} --adapter {out}" in done.stdout.replace("\n", " ")
+    report = json.loads((tmp_path / "report.json").read_text("utf-8"))
     assert report["steps"] == 2
+    origin = json.loads((Path(out) / "adapter" / "base.json").read_text("utf-8"))
+    assert origin["method"] == {"name": "lora", "r": 8}
     assert report["train_items"]["ok"] == 4000
     found = run("eval", "--model", "affectgpt-lora-r8", "--limit", "4", "--json", "-",
                 "--output-path", str(tmp_path / "runs"))  # fmt: skip

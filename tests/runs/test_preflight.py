@@ -46,7 +46,9 @@ def test_a_lora_adapter_has_no_context_to_check() -> None:
 
 @pytest.mark.parametrize("make", [las_model, lora_model])
 def test_an_adapter_that_does_nothing_is_an_error(make) -> None:  # type: ignore[no-untyped-def]
-    with pytest.raises(OvbenchError, match=r"'idle' does nothing.*ovbench train --model idle"):
+    with pytest.raises(
+        OvbenchError, match=r"'idle' does nothing.*Train it again with ovbench train"
+    ):
         check(make(trained=False), "idle")
 
 
@@ -104,7 +106,15 @@ def test_published_constants_in_sixteen_bits() -> None:
     found = check(model, "las")
     assert found.context_layers_reached == 6
     assert (found.base_dtype, found.context_dtype) == ("bfloat16", "float32")
-    assert any("below its rounding" in warning for warning in found.warnings)
+    (warning,) = found.warnings
+    assert "its amplitude, 0.0002, is less than half a unit in the last place (0.004)" in warning
+    # Half an amplitude of 1 is far above rounding, in any dtype.
+    wide = las_model()
+    wide.get_base_model().to(torch.bfloat16)
+    for name, parameter in wide.named_parameters():
+        if "lora_" in name:
+            parameter.data = parameter.data.float()
+    assert not any("amplitude" in warning for warning in check(wide, "wide").warnings)
 
 
 def test_the_probe_spans_short_and_long_items() -> None:

@@ -122,6 +122,9 @@ def test_a_difference_below_the_noise_floor_is_not_above_it(
     assert loud.rows[1].differences == quiet.rows[1].differences
     assert loud.noise["WF"].floor > loud.rows[1].differences["WF"].difference
     assert loud.rows[1].above_noise["WF"] is False
+    same = [run_of(tmp_path / side, "tuned", 0.5, 0, adapter="a" * 64) for side in "ab"]
+    with pytest.raises(InputError, match=r"the same adapter.*--seed 0 --batch-order-seed 1"):
+        compare(same[:1], noise=same[1:])
     with pytest.raises(InputError, match="the noise floor was given runs of good"):
         compare(folders["bad"], folders["short"], noise=folders["good"])
 

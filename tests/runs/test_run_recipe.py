@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from run_fakes import fake_load
 from run_models import make_adapter
+from test_run_replicate import report
 
 from ovbench.errors import InputError, UnknownNameError, ValidationError
+from ovbench.runs.compare import compare_runs
+from ovbench.runs.costs import costs_of_runs, with_costs
 from ovbench.runs.evaluate import EvalOptions
+from ovbench.runs.footprint import footprint
 from ovbench.runs.preflight import Preflight
 from ovbench.runs.recipe import Place, evaluate_recipe, find_adapter
+from ovbench.runs.records import Prediction
 from ovbench.runs.reopen import las_report_of, leak_test_of, reopen
 from ovbench.runs.store import read_run
 from ovbench.scoring import Options
 from ovbench.systems import load_recipe
+from ovbench.systems.missing import MissingPartsError
 
 pytestmark = pytest.mark.usefixtures("fake_tasks")
 OPTIONS = EvalOptions(scoring=Options(draws=0, floors=False), command="test")
@@ -193,6 +201,130 @@ def variant(folder: Path, name: str, old: str, new: str) -> Path:
     path = folder / f"{name}.toml"
     path.write_text(named)
     return path
+
+
+def test_two_passes_are_kept_and_opened_again(tmp_path: Path, place: Place) -> None:
+    """The contexts of the second pass follow from the run: the very ones that it was made with."""
+    recipe = str(variant(tmp_path, "twice", 'source = "description"', 'source = "two_pass"'))
+    (run,) = evaluate_recipe(recipe, out=tmp_path, place=place, batch_size=4, options=OPTIONS)
+    _, done = read_run(Path(run.folder))
+    assert all(one.passes == 2 and one.first_pass is not None for one in done.values())
+    assert any(one.first_pass != one.text for one in done.values())
+    opened = reopen(run.folder, place, recipe)
+    system = opened.system()
+    items = opened.task.items
+    texts = {name: one.first_pass or "" for name, one in done.items()}
+    rows = system.context_rows(items, texts)
+    again = {answer.id: answer for answer in system.predict(items, 4)}
+    assert {name: answer.first_pass for name, answer in again.items()} == texts
+    seen: list[object] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            "ovbench.runs.las_report.las_report", lambda model, data, **_: seen.append(data)
+        )
+        las_report_of(run.folder, place, recipe=recipe)
+    assert np.array_equal(seen[0].context, rows)  # type: ignore[attr-defined]
+    assert not np.array_equal(rows, system.context_rows(items))
+    found = leak_test_of(run.folder, place, recipe=recipe)
+    assert found.verdict == "no leak"
+    path = Path(run.folder) / "predictions.jsonl"
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    for line in lines:
+        del line["first_pass"]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    with pytest.raises(InputError, match="does not hold the answers of the first pass"):
+        las_report_of(run.folder, place, recipe=recipe)
+
+
+def test_predictions_of_one_pass_are_the_bytes_they_always_were() -> None:
+    plain = Prediction(id="a", text="sad", labels=("sad",), status="ok", tokens=2)
+    assert b"first_pass" not in plain.line()
+    assert Prediction.model_validate_json(plain.line()) == plain
+    twice = plain.model_copy(update={"passes": 2, "first_pass": "happy"})
+    assert Prediction.model_validate_json(twice.line()) == twice
+
+
+def test_tasks_that_nobody_names_are_the_recipe_s(tmp_path: Path, place: Place) -> None:
+    recipe = variant(tmp_path, "own", "[scales.tiny]", '[scales.tiny]\neval_tasks = ["other", "b"]')
+    assert load_recipe(recipe).digest() == load_recipe("lora-las-r4-wide").digest()
+    found = evaluate_recipe(str(recipe), out=tmp_path, place=place, batch_size=4, options=OPTIONS)
+    assert [run.record.settings.task for run in found] == ["other", "b"]
+    (run,) = evaluate_recipe("majority", out=tmp_path, options=OPTIONS)
+    assert run.record.settings.task == "tinyov"
+    (run,) = evaluate_recipe("majority", out=tmp_path, options=OPTIONS, place=Place(scale="paper"))
+    assert run.record.settings.task == "ov-merd"
+
+
+def test_all_that_is_missing_is_told_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from huggingface_hub import constants
+
+    from ovbench.systems import memory
+    from ovbench.tasks import MissingDataError
+
+    def no_data(name: str, split: str | None = None) -> object:
+        raise MissingDataError(f"the data of {name}", ["a.csv"], [], "ask for them")
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("ovbench.runs.recipe.load_task", no_data)
+    monkeypatch.setattr(memory, "memory_of", lambda device: 4_000_000_000)
+    with pytest.raises(MissingPartsError) as caught:
+        evaluate_recipe("affectgpt-lora-r8", out=tmp_path, place=Place(scale="paper", device="cpu"))
+    told = str(caught.value)
+    for part in (
+        "4 things are missing",
+        "1. the data of ov-merd: a.csv is not there",
+        "2. the weights of Qwen/Qwen2.5-7B-Instruct are not on this machine",
+        "hf download Qwen/Qwen2.5-7B-Instruct",
+        "3. the weights of Qwen/Qwen2.5-7B-Instruct take 15.2 GB in bfloat16; cpu has 4.0 GB",
+        "4. " + str(tmp_path / "affectgpt-lora-r8" / "train-paper"),
+        "ovbench train --model affectgpt-lora-r8 --scale paper",
+    ):
+        assert part in told
+    assert not (tmp_path / "affectgpt-lora-r8").exists()
+
+
+def test_what_was_given_is_in_the_next_command(tmp_path: Path, base_folder: Path) -> None:
+    recipe = variant(tmp_path, "mine", "r = 4", "r = 8")
+    with pytest.raises(InputError, match=rf"ovbench train --model {recipe} --base"):
+        evaluate_recipe(str(recipe), out=tmp_path, place=Place(base=str(base_folder), device="cpu"))
+
+
+def test_costs_of_runs_are_those_of_what_made_them(
+    tmp_path: Path, place: Place, base_folder: Path
+) -> None:
+    """Counted as in a comparison from names; what cannot be found again is null, and is told."""
+    (run,) = evaluate_recipe(
+        "lora-las-r4-wide", out=tmp_path, place=place, batch_size=4, options=OPTIONS
+    )
+    found = compare_runs([run.folder], draws=100)
+    lost = costs_of_runs(found, Place(base=str(base_folder), device="cpu"))["lora-las-r4-wide"]
+    assert lost.adapter_bytes is None
+    assert "no trained adapter of 'lora-las-r4-wide'" in str(lost.unknown)
+    home = tmp_path / "lora-las-r4-wide" / "train"
+    shutil.copytree(place.adapter, home / "adapter")  # type: ignore[arg-type]
+    (home / "training.json").write_text(report("lora-las-r4-wide", 0, 0).to_json())
+    cost = costs_of_runs(found, Place(base=str(base_folder), device="cpu"))["lora-las-r4-wide"]
+    recipe = load_recipe("lora-las-r4-wide")
+    counted = footprint(recipe, replace(place, adapter=None), fake_load("tinyov", "train"))  # type: ignore[arg-type]
+    assert cost.total_parameters == counted.total_parameters
+    assert cost.saved_activation_bytes == counted.saved_activation_bytes
+    assert cost.trainable_parameters == counted.trainable_parameters
+    weights = home / "adapter" / "adapter_model.safetensors"
+    assert cost.adapter_bytes == weights.stat().st_size
+    assert (cost.peak_memory_bytes, cost.train_tokens_per_second) == (1000, 100.0)
+    assert cost.decode_tokens_per_second
+    assert cost.unknown is None
+    other = costs_of_runs(found, Place(device="cpu"))["lora-las-r4-wide"]  # the recipe's own base
+    assert other.total_parameters is None
+    assert other.saved_activation_bytes is None
+    assert "tinyov is not the base of the runs" in str(other.unknown)
+    warned = with_costs(found, {"lora-las-r4-wide": other})
+    assert warned.warnings[-1].startswith("costs of lora-las-r4-wide are not all known: ")
+    strange = found.rows[0].model_copy(update={"name": "nobody-knows"})
+    nobody = costs_of_runs(found.model_copy(update={"rows": (strange,)}))["nobody-knows"]
+    assert "unknown model 'nobody-knows'" in str(nobody.unknown)
 
 
 def test_an_oracle_recipe_is_marked(tmp_path: Path, place: Place) -> None:

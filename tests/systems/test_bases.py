@@ -89,7 +89,7 @@ class TestFinding:
 
     def test_needs(self) -> None:
         assert needed_memory(7_615_616_512).startswith("15.2 GB of weights (bfloat16)")
-        assert "30 GB to train" in needed_memory(7_615_616_512)
+        assert "a GPU with about 19 GB" in needed_memory(7_615_616_512)
 
 
 class TestHash:

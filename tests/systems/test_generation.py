@@ -273,12 +273,16 @@ class TestContexts:
         first = list(system.predict(items, 3))
         system.contexts = open_context(ContextSettings(source="two_pass"))
         second = list(system.predict(items, 3))
-        assert list(system.first_pass.values()) == first
+        assert [a.first_pass for a in second] == [a.text for a in first]
+        assert [a.first_pass for a in first] == [None] * len(items)
         from ovbench.io.labels import get_parser
 
         labels = {a.id: get_parser("open").parse(a.text).labels for a in first}
         rows = system.contexts.build(items, labels)
         assert rows is not None
+        again = system.context_rows(items, {a.id: a.first_pass or "" for a in second})
+        assert np.array_equal(again, rows)
+        assert not np.array_equal(system.context_rows(items), rows)
         prompts = system.tokenized(items)
         wanted = [
             system._generate([prompts[i]], [item.id], rows[i : i + 1])[0]

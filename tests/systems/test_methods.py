@@ -24,7 +24,12 @@ from systems_kit import edit_json, load  # noqa: E402
 from ovbench.lora_las import parameter_counts  # noqa: E402
 from ovbench.systems.loading import Base, build  # noqa: E402
 from ovbench.systems.methods import adapter_state, attach, peft_config, start_state  # noqa: E402
-from ovbench.systems.saved import open_adapter, save_adapter  # noqa: E402
+from ovbench.systems.saved import (  # noqa: E402
+    Origin,
+    adapter_sha256,
+    open_adapter,
+    save_adapter,
+)
 
 NAMES = [n for n in recipe_names() if isinstance(load_recipe(n), CausalLmRecipe)]
 DIM = 6
@@ -218,6 +223,35 @@ class TestOpening:
     def test_from_elsewhere(self, folder: Path, base_folder: Path) -> None:
         (folder / "base.json").unlink()
         assert not open_adapter(None, folder, load(base_folder)).base_known
+
+    def test_what_trained_it(
+        self, base: Base, base_folder: Path, recipe_of: Get, tmp_path: Path
+    ) -> None:
+        """LoRA+ is saved as plain LoRA, and contexts leave no trace in the configuration."""
+        plain, plus = recipe_of("affectgpt-lora-r8"), recipe_of("lora-plus-r8")
+        las = recipe_of("lora-las-r4")
+        save_adapter(made(plain, base), tmp_path / "a", base, Origin(plain, "tiny"))
+        without = tmp_path / "without"
+        shutil.copytree(tmp_path / "a", without)
+        record = json.loads((without / "base.json").read_text())
+        assert record.pop("method") == {"name": "lora", "r": 8}
+        assert record.pop("context") == {"source": "none", "shuffled": False}
+        (without / "base.json").write_text(json.dumps(record))
+        opened = [open_adapter(plain, f, load(base_folder)) for f in (tmp_path / "a", without)]
+        assert opened[0].sha256 == opened[1].sha256 == adapter_sha256(without)
+        assert open_adapter(plus, without, load(base_folder)).base_known  # it does not say
+        message = self.refusal(plus, tmp_path / "a", base_folder)
+        assert "trained with method name lora, r 8; expected method name lora_plus, r 8" in message
+        fresh = load(base_folder)
+        save_adapter(made(las, fresh), tmp_path / "b", fresh, Origin(las, "tiny"))
+        assert open_adapter(las, tmp_path / "b", load(base_folder)).base_known
+        for changed, told in (
+            ({"shuffled": True}, "expected context source description, shuffled True"),
+            ({"source": "prototypes"}, "context source prototypes, shuffled False, temperature 10"),
+        ):
+            context = las.context.model_copy(update=changed)
+            other = las.model_copy(update={"context": context})
+            assert told in self.refusal(other, tmp_path / "b", base_folder)
 
     def test_another_recipe(self, folder: Path, base_folder: Path, recipe_of: Get) -> None:
         assert "its r is 8; expected r 16" in self.refusal(

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -20,7 +21,7 @@ TABLE = b"Sr No.,Utterance\n1,Oh.\n"
 
 
 class _Server(BaseHTTPRequestHandler):
-    asked: list[str] = []
+    asked: ClassVar[list[str]] = []
 
     def do_GET(self) -> None:
         self.asked.append(self.path)
@@ -72,7 +73,7 @@ def test_a_file_is_fetched_once(server: str, tmp_path: Path) -> None:
 
 
 def test_another_file_is_refused_and_nothing_is_written(server: str, tmp_path: Path) -> None:
-    with pytest.raises(ValidationError, match="what came has SHA-256 .* Nothing was written"):
+    with pytest.raises(ValidationError, match=r"what came has SHA-256 .* nothing was written"):
         fetch(card(f"{server}/table.csv", "0" * 64), tmp_path, plain_http=True)
     assert left(tmp_path) == []
 
@@ -109,7 +110,7 @@ def test_offline(tmp_path: Path) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
-    with pytest.raises(OvbenchError, match="no network .* Download it by hand into .*table.csv"):
+    with pytest.raises(OvbenchError, match=r"no network .* Download it by hand into .*table\.csv"):
         fetch(card(f"http://127.0.0.1:{port}/table.csv"), tmp_path, plain_http=True)
     assert left(tmp_path) == []
 

@@ -17,7 +17,10 @@ from ovbench.tasks.load import read_view
 from ovbench.tasks.places import DataFolder
 from ovbench.tasks.readers import meld
 
-HEADER = "Sr No.,Utterance,Speaker,Emotion,Sentiment,Dialogue_ID,Utterance_ID,Season,Episode,StartTime,EndTime\n"
+HEADER = (
+    "Sr No.,Utterance,Speaker,Emotion,Sentiment,"
+    "Dialogue_ID,Utterance_ID,Season,Episode,StartTime,EndTime\n"
+)
 QUIET = Options(draws=0, floors=False)
 
 
@@ -52,7 +55,9 @@ def test_the_real_files_agree_item_by_item(own: Path, merbench: Path) -> None:
     assert len(one.items) == 2610
     assert [item.id for item in one.items] == [item.id for item in other.items]
     assert one.gold_source() == other.gold_source()
-    assert {n: g.labels for n, g in one.gold.items()} == {n: g.labels for n, g in other.gold.items()}
+    assert {n: g.labels for n, g in one.gold.items()} == {
+        n: g.labels for n, g in other.gold.items()
+    }
     assert one.items[0].speaker == "Mark"
     assert one.items[0].id == "test_dia0_utt0"
     shutil.copy(own / "MELD" / "test_sent_emo.csv", merbench / "meld-process")
@@ -73,7 +78,7 @@ def test_sentiment_is_in_the_own_table_alone(own: Path, merbench: Path) -> None:
     task = load_task("meld-sentiment", data=own)
     values = list(task.gold_source().values())
     assert [values.count(v) for v in (1.0, 0.0, -1.0)] == [521, 1256, 833]
-    with pytest.raises(MissingDataError, match="test_sent_emo.csv"):
+    with pytest.raises(MissingDataError, match=r"test_sent_emo\.csv"):
         load_task("meld-sentiment", data=merbench)
 
 
@@ -104,7 +109,9 @@ def test_a_small_table(tmp_path: Path) -> None:
     (tmp_path / "train_splits").mkdir()
     (tmp_path / "train_splits" / "dia3_utt1.mp4").touch()
     (tmp_path / "train_sent_emo.csv").write_text(
-        "\ufeff" + HEADER + '1,"Well, “no”…",Ann,joy,positive,3,1,1,1,"00:00:01,000","00:00:02,000"\n'
+        "\ufeff"
+        + HEADER
+        + '1,"Well, “no”…",Ann,joy,positive,3,1,1,1,"00:00:01,000","00:00:02,000"\n'
         "2,Oh.,Bob,fear,negative,3,2,1,1,0,1\n",
         "utf-8",
     )
@@ -134,7 +141,7 @@ def test_damaged_tables(tmp_path: Path, row: str, message: str) -> None:
 def test_a_class_number_without_a_name(tmp_path: Path) -> None:
     labels = {"test_dia0_utt0": {"emo": 7, "val": -10}}
     np.savez(tmp_path / "label.npz", test_corpus=np.array(labels, dtype=object))
-    with pytest.raises(InputError, match="the class 7.*expected 0 to 6"):
+    with pytest.raises(InputError, match=r"the class 7.*expected 0 to 6"):
         rows(tmp_path)
 
 

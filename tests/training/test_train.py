@@ -294,6 +294,39 @@ def test_settings_that_cannot_be_are_refused(base: Path, tmp_path: Path) -> None
         train(chosen, "tiny", 0, tmp_path / "file" / "out", base=base, device="cpu", steps=1)
 
 
+def test_all_that_is_missing_is_told_before_anything_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Weights, memory and data of the paper scale, whose task nobody named."""
+    from huggingface_hub import constants
+
+    from ovbench.systems import memory
+    from ovbench.systems.missing import MissingPartsError
+    from ovbench.tasks import MissingDataError
+
+    def no_data(name: str, split: str) -> Task:
+        raise MissingDataError(f"the data of {name}", ["labels.csv"], [], "ask for them")
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(prepare, "load_task", no_data)
+    monkeypatch.setattr(memory, "memory_of", lambda device: 4_000_000_000)
+    out = tmp_path / "out"
+    with pytest.raises(MissingPartsError) as caught:
+        train("affectgpt-lora-r8", "paper", 0, out, device="cpu")
+    told = str(caught.value)
+    for part in (
+        "training affectgpt-lora-r8 at scale paper cannot start; 3 things are missing",
+        "1. the weights of Qwen/Qwen2.5-7B-Instruct are not on this machine",
+        "hf download Qwen/Qwen2.5-7B-Instruct",
+        "2. training affectgpt-lora-r8 takes about 16.4 GB at a batch of one (weights 15.2 GB",
+        "cpu has 4.0 GB",
+        "3. the data of mer-caption-plus: labels.csv is not there",
+    ):
+        assert part in told
+    assert told.count("mer-caption-plus") == 1
+    assert not out.exists()
+
+
 def test_a_broken_report_is_said(tmp_path: Path) -> None:
     path = tmp_path / "training.json"
     path.write_text(json.dumps({"schema_version": "ovbench.training/1"}))

@@ -1,4 +1,4 @@
-"""EmoBox: which clips of 32 corpora are in which fold, and their classes; the audio is not its own."""
+"""EmoBox: which clips of 32 corpora are in which fold, and their classes, without the audio."""
 
 from __future__ import annotations
 
@@ -16,7 +16,27 @@ from ovbench.tasks.readers.files import canonical_class, clip
 _ROLE = {"train": "train", "dev": "valid", "test": "test"}
 """What the last part of a split's name is in EmoBox's file names."""
 _KEPT_APART = {("iemocap", "exc"): "excited"}
-"""Corpus and class that EmoBox's label map merges into another; merging is the protocol's choice."""
+"""Corpus and class that EmoBox's map merges into another; merging is the protocol's choice."""
+
+_SINGLE = {
+    "amused": "amused",
+    "anxious": "anxious",
+    "apologetic": "apologetic",
+    "assertive": "assertive",
+    "boredom": "bored",
+    "breath": "breath",
+    "concerned": "concerned",
+    "disappointment, disapproval": "disappointed",
+    "encouraging": "encouraging",
+    "enthusiastic": "enthusiastic",
+    "pain, groan": "pained",
+    "pleasure": "pleased",
+    "poker": "poker",
+    "sarcastic": "sarcastic",
+    "sleepy": "sleepy",
+    "unknown": "unknown",
+}
+"""Classes that only single corpora have, and no canonical id: a word for each."""
 
 
 def read(folder: DataFolder, part: str, split: str) -> list[tuple[Item, Gold]]:
@@ -46,7 +66,8 @@ def read(folder: DataFolder, part: str, split: str) -> list[tuple[Item, Gold]]:
         unique(key, found, where)
         # EmoDB's map lacks its class neutral; a class that is not in the map stands for itself.
         name = _KEPT_APART.get((part, own)) or names.get(own, own)
-        category = canonical_class(folder.card, name.lower(), where)
+        name = name.lower()
+        category = _SINGLE.get(name) or canonical_class(folder.card, name, where)
         found[key] = Item(key, "", "", _audio(folder, row)), Gold((category,), category)
     return list(found.values())
 

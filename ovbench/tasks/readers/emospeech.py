@@ -5,7 +5,6 @@ Ids are those of submissions, without the ending ``.mp3`` that some copies of th
 
 from __future__ import annotations
 
-from ovbench.errors import InputError
 from ovbench.tasks.item import Gold, Item
 from ovbench.tasks.places import DataFolder
 from ovbench.tasks.readers.beside import clips, filled
@@ -29,12 +28,7 @@ def read(folder: DataFolder, _part: str, split: str) -> list[tuple[Item, Gold]]:
     path = folder.need(*TABLES[split])
     rows = table(path, ["id", "transcription"])
     if rows and "label" not in rows[0]:
-        raise InputError(
-            f"the {split} table has no labels: its gold is not public",
-            where=str(path),
-            expected="a column 'label'",
-            mend="ask the organisers to score your answers, or choose --split train",
-        )
+        raise folder.missing(f"{TABLES[split][0]} with labels ({path.name} has none)")
     clip_of = clips(folder, f"{split}_segments", "audio", "audios")
     found = []
     for row in rows:

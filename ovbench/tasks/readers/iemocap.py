@@ -75,7 +75,7 @@ def _own_classes(folder: DataFolder) -> dict[str, str]:
 
 
 def _own_transcripts(folder: DataFolder) -> dict[str, str]:
-    found = {}
+    found: dict[str, str] = {}
     for session in SESSIONS:
         path = folder.find(f"Session{session}/dialog/transcriptions")
         for file in sorted(path.glob("Ses*.txt")) if path else ():

@@ -1,0 +1,49 @@
+"""MSP-IMPROV, by its file of evaluations."""
+
+from __future__ import annotations
+
+import re
+
+from ovbench.io.text import lines, open_stream
+from ovbench.tasks.item import Gold, Item
+from ovbench.tasks.places import DataFolder
+from ovbench.tasks.readers.beside import unique
+from ovbench.tasks.readers.files import canonical_class, clip
+from ovbench.tasks.readers.folds import sessions_of
+
+SESSIONS = (1, 2, 3, 4, 5, 6)
+_FILES = ("Evalution.txt", "Evaluation.txt")
+"""The release spells it the first way."""
+_TURN = re.compile(
+    r"UTD-(IMPROV-(?P<scene>S\d\d[A-Z])-(?P<speaker>[FM]0(?P<session>\d))-(?P<kind>[A-Z])-\w+)"
+    r"\.avi;\s*(?P<own>\w)\b"
+)
+"""A turn and its class; the raters' lines below it begin otherwise."""
+
+
+def read(folder: DataFolder, _part: str, split: str) -> list[tuple[Item, Gold]]:
+    """Items and gold of a split, sorted by id.
+
+    Raises
+    ------
+    InputError
+        If the file is missing or damaged.
+    """
+    sessions = sessions_of(split, SESSIONS)
+    path = folder.need(*_FILES)
+    found: dict[str, tuple[Item, Gold]] = {}
+    with open_stream(path, str(path)) as stream:
+        for number, line in enumerate(lines(stream, str(path)), 1):
+            match = _TURN.match(line)
+            if match is None or int(match["session"]) not in sessions:
+                continue
+            where = f"{path}, line {number}"
+            name = unique(f"MSP-{match[1]}", found, where)
+            below = f"session{match['session']}/{match['scene']}/{match['kind']}/{name}.wav"
+            audio = clip(folder.folders, f"Audio/{below}", below)
+            category = canonical_class(folder.card, match["own"], where)
+            found[name] = (
+                Item(name, "", "", audio, match["speaker"]),
+                Gold((category,), category),
+            )
+    return [found[name] for name in sorted(found)]
