@@ -59,7 +59,7 @@ def main() -> int:
     if not of_task:
         print(f"{given.board} has no measured table of {given.task}")
         return 2
-    largest = max(of_task, key=lambda table: (len(table.rows), table.slug))
+    largest = min(of_task, key=lambda table: (-len(table.rows), table.slug))
     with tempfile.TemporaryDirectory() as folder:
         report = build(board, Path(folder) / "site")
         shoot(report.folder / "tables" / f"{largest.slug}.html", given.out, f"{folder}/profile")

@@ -90,7 +90,7 @@ def answers_to(records: Sequence[Record]) -> Answers:
     if task.digest() != first.task.digest:
         raise InputError("the gold here is not the one of the records", where=task.id)
     protocol = load_protocol(first.protocol)
-    gold = read_gold(task.gold_source(), protocol, _OPTIONS)
+    gold = read_gold(task.gold_source(protocol), protocol, _OPTIONS)
     cells = Cells(task, gold.ids)
     found = {place: cells.codes(record) for place, record in enumerate(records)}
     codes = {place: own for place, own in found.items() if own is not None}

@@ -48,7 +48,7 @@ def rescore(
     source = {entry.id: cell(task, entry) for entry in entries if answered(entry)}
     if not source:
         raise InputError("the system failed on every item", where=f"{task.id}, {protocol}")
-    gold = task.gold_source()
+    gold = task.gold_source(protocol)
     if len(source) < len(gold):
         options = Options(
             on_missing="wrong",

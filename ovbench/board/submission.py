@@ -81,7 +81,7 @@ def read_submission(path: str | Path) -> tuple[Record, ...]:
         If the file cannot be read or any part of it is no record; all problems at once.
     """
     reader = _Reader(Path(path), str(path))
-    found = [record for place, body in reader.bodies() if (record := reader.record(body, place))]
+    found = [record for part in reader.parts() if (record := reader.record(*part))]
     if not found and not reader.problems:
         reader.problems.append("there is no record in it")
     if reader.problems:
@@ -126,30 +126,35 @@ class _Reader:
             byte = f"0x{data[error.start]:02x}"
             self.refuse(f"line {line}: byte {byte} is not UTF-8; save it as UTF-8")
 
-    def bodies(self) -> Iterator[tuple[str, object]]:
-        """Each record's JSON value with its place in the file (``records[2]``, ``line 3``)."""
+    def parts(self) -> Iterator[tuple[str, object, str]]:
+        """Each record's place in the file (``records[2]``, ``line 3``), JSON value, and text.
+
+        The text is empty where the record is a part of a larger one.
+        """
         text = self.text()
         if self.path.suffix == ".jsonl":
             for number, line in enumerate(text.split("\n"), 1):
                 if line.strip():
-                    yield from self.parsed(line, f"line {number}")
+                    for body in self.parsed(line, f"line {number}"):
+                        yield f"line {number}", body, line
             return
-        for _, whole in self.parsed(text, ""):
+        for whole in self.parsed(text, ""):
             if not isinstance(whole, dict) or "records" not in whole:
-                yield "", whole
+                yield "", whole, text
             elif self.is_schema(whole, SUBMISSION, ""):
                 records = whole["records"]
                 others = sorted(set(whole) - {"schema_version", "records"})
                 self.problems += [f"unknown key {key!r:.80} beside 'records'" for key in others]
                 if isinstance(records, list):
-                    yield from ((f"records[{number}]", body) for number, body in enumerate(records))
+                    for number, body in enumerate(records):
+                        yield f"records[{number}]", body, ""
                 else:
                     self.problems.append("records is no list")
 
-    def parsed(self, text: str, place: str) -> Iterator[tuple[str, object]]:
+    def parsed(self, text: str, place: str) -> Iterator[object]:
         """The JSON value of a text, or nothing and a problem."""
         try:
-            yield place, _DECODER.decode(text)
+            yield _DECODER.decode(text)
         except json.JSONDecodeError as error:
             at = place or f"line {error.lineno}"
             self.problem(at, f"not JSON ({error.msg} at column {error.colno})")
@@ -158,14 +163,14 @@ class _Reader:
         except ValueError as error:  # from the hooks below; or a number of thousands of digits
             self.problem(place, str(error).partition(";")[0])
 
-    def record(self, body: object, place: str) -> Record | None:
-        """The record in a JSON value, or None and problems."""
+    def record(self, place: str, body: object, text: str) -> Record | None:
+        """The record in a JSON value (and its text, if at hand), or None and problems."""
         if not isinstance(body, dict):
             self.problem(place, "this is no JSON object")
         elif self.is_schema(body, SCHEMA, place):
             try:
                 # JSON in, so that strictness ("5" is no number, true is no count) takes lists.
-                return Record.model_validate_json(json.dumps(body), strict=True)
+                return Record.model_validate_json(text or json.dumps(body), strict=True)
             except PydanticError as error:
                 self.problems += explain(error, Record, place)
             except RecursionError:

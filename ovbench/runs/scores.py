@@ -82,7 +82,7 @@ def score_predictions(
         batch = preflight.batch_dependent
     found = []
     for protocol in task.protocols:
-        result = score_files(source, task.gold_source(), protocol, chosen)
+        result = score_files(source, task.gold_source(protocol), protocol, chosen)
         found.append(
             result.model_copy(
                 update={
@@ -134,7 +134,7 @@ def _every_item(
     source = prediction_source(task, predictions)
     chosen = replace(options, on_missing="wrong", errors=len(predictions), draws=0, floors=False)
     return {
-        protocol: score_files(source, task.gold_source(), protocol, chosen)
+        protocol: score_files(source, task.gold_source(protocol), protocol, chosen)
         for protocol in task.protocols
     }
 
@@ -146,5 +146,5 @@ def evaluation_of(
     chosen = load_protocol(protocol)
     told = replace(options, on_missing="wrong")
     source = prediction_source(task, predictions)
-    gold = read_gold(task.gold_source(), chosen, told)
+    gold = read_gold(task.gold_source(chosen), chosen, told)
     return evaluate(prepare(read_predictions(source, chosen, told), gold, told), chosen, told)

@@ -10,7 +10,6 @@ from ovbench.errors import InputError
 from ovbench.io.labels import get_parser, parse_cells
 from ovbench.io.read import read_records
 from ovbench.io.records import Cell, Records
-from ovbench.normalize.canonical import canonical
 from ovbench.protocols import Protocol, load_protocol
 from ovbench.scoring.cluster_sets import labels_of
 from ovbench.scoring.options import Options
@@ -48,21 +47,7 @@ def task_gold(task: Task, protocol: Protocol, options: Options) -> Records:
                 mend="leave it out, or give the data set's own file as gold",
             )
     _check_fits(task, protocol)
-    return replace(read_records(_cells(task, protocol), role="gold"), source=name)
-
-
-def _cells(task: Task, protocol: Protocol) -> dict[str, object]:
-    """Gold by id; for official tables, classes by the data set's own words.
-
-    Authors score their own words (*joy*), which their tables do not always place where they place
-    the canonical ones (*happy*). Readers keep the own word as the only label of a class.
-    """
-    found = task.gold_source()
-    if task.answers == "class" and str(getattr(protocol, "normalizer", "")).startswith("official:"):
-        for name, gold in task.gold.items():
-            if len(gold.labels) == 1 and canonical(gold.labels[0]) == gold.category:
-                found[name] = gold.labels[0]
-    return found
+    return replace(read_records(task.gold_source(protocol), role="gold"), source=name)
 
 
 def _check_fits(task: Task, protocol: Protocol) -> None:

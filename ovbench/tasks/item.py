@@ -42,8 +42,12 @@ class Gold:
         The class, by its canonical id (:mod:`ovbench.normalize.canonical`).
     valence:
         The sentiment value, on the data set's own scale.
+    word:
+        The class in the data set's own word (``joy``), where that is another than its canonical
+        id: what the official scorers look up in their tables.
     """
 
     labels: tuple[str, ...] = ()
     category: str | None = None
     valence: float | None = None
+    word: str | None = None

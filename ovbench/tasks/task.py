@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
 from ovbench.errors import InputError
+from ovbench.protocols import Protocol, load_protocol
 from ovbench.tasks.item import Gold, Item
 
 Role = Literal["train", "dev", "test"]
@@ -75,13 +76,19 @@ class Task:
             if getattr(self.gold[name], _FIELD[self.answers]) in ((), None):
                 raise InputError(f"item {name!r} has no gold {_FIELD[self.answers]}", where=where)
 
-    def gold_source(self) -> dict[str, object]:
-        """The gold by id, as :func:`ovbench.scoring.score_files` takes it for ``protocols``.
+    def gold_source(self, protocol: Protocol | str | None = None) -> dict[str, object]:
+        """The gold by id, as :func:`ovbench.scoring.score_files` takes it.
 
-        Lists of words (``labels``), the class's name (``class``; for ``hit-open-1`` as for
-        ``closed-set``) or the value (``sentiment``).
+        Lists of words (``labels``), the class's name (``class``) or the value (``sentiment``).
+        Authors look up their own words (*joy*), which their tables do not always place where they
+        place the canonical ones (*happy*): for a ``protocol`` with official tables, a class is the
+        data set's word.
         """
-        return {item.id: getattr(self.gold[item.id], _FIELD[self.answers]) for item in self.items}
+        chosen = load_protocol(protocol) if isinstance(protocol, str) else protocol
+        found = {n: getattr(self.gold[n], _FIELD[self.answers]) for n in (i.id for i in self.items)}
+        if self.answers == "class" and getattr(chosen, "normalizer", "").startswith("official:"):
+            found |= {name: word for name in found if (word := self.gold[name].word)}
+        return found
 
     def answer(self, labels: Sequence[str]) -> tuple[str, ...]:
         """What a prediction's emotion words become in this view, ready to be scored.

@@ -110,7 +110,8 @@ def main() -> int:
             clock, thread = timed_sorts(page, Path(folder) / "profile")
             middle = statistics.median(thread)
             print(
-                f"sort: {statistics.median(clock):.0f} ms on the clock (median), {middle:.0f} ms of the page's thread"
+                f"sort: {statistics.median(clock):.0f} ms on the clock (median), "
+                f"{middle:.0f} ms of the page's thread"
             )
             print(f"page's thread / target: {middle / SORT_MILLISECONDS:.2f}")
             missed |= middle > SORT_MILLISECONDS

@@ -32,7 +32,8 @@ def test_train(tmp_path: Path, name: str, header: str, ending: str) -> None:
     mp3 = touch(tmp_path / "emospeech/train_segments/0a1-1f.mp3")
     found = rows("emospeech", "train", tmp_path / "emospeech")
     assert [gold for _, gold in found] == [
-        Gold((word,), canonical) for word, canonical in zip(WORDS, CANONICAL, strict=True)
+        Gold((word,), canonical, word=word)
+        for word, canonical in zip(WORDS, CANONICAL, strict=True)
     ]
     assert found[1][0].id == "0a1-1f"
     assert found[1][0].transcript == "¿Qué, 1?"

@@ -96,7 +96,7 @@ def test_the_official_figure(
     add_tables(shared_data / "emotion_wheel" / "affectgpt-2025")
     task = load_task("meld", data=own)
     said = shared_data / "affectgpt-outputs" / "results-meld" / f"{checkpoint}-openset.npz"
-    words = {name: gold.labels for name, gold in task.gold.items()}
+    words = task.gold_source("hit-affectgpt-2025")
     scores = score_files(said, words, "hit-affectgpt-2025", QUIET).scores
     assert scores["hit_rate"] == pytest.approx(hit_rate, abs=5e-9)
     assert scores["mscore"] == pytest.approx(mscore, abs=5e-9)

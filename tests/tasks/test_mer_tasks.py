@@ -46,7 +46,7 @@ def test_mer2023_in_its_process_folder(tmp_path: Path) -> None:
         ("b_2", "", None),
     ]
     assert [gold.category for _, gold in found] == list(CANONICAL)
-    assert found[5][1] == Gold(("surprise",), "surprised", -4.75)
+    assert found[5][1] == Gold(("surprise",), "surprised", -4.75, "surprise")
     assert [gold.valence for _, gold in rows("mer2023-valence", "test2", folder)] == [0.0] * 6
     # Their valence is a placeholder, so the class is all that there is of them.
     assert {gold.valence for _, gold in rows("mer2023", "test3", folder)} == {None}
@@ -68,8 +68,8 @@ def test_mer2023_as_distributed(tmp_path: Path) -> None:
     assert [(item.id, item.audio) for item, _ in found] == [("train_1", mp4), ("train_2", None)]
     assert [gold.valence for _, gold in found] == [1.25, -3.0]
     assert [g for _, g in rows("mer2023-valence", "test1", tmp_path)] == [
-        Gold(("angry",), "angry", 0.0),
-        Gold(("happy",), "happy", 2.0),
+        Gold(("angry",), "angry", 0.0, "angry"),
+        Gold(("happy",), "happy", 2.0, "happy"),
     ]
     assert {gold.valence for _, gold in rows("mer2023", "test3", tmp_path)} == {None}
 
@@ -109,7 +109,9 @@ def test_mer2024_in_its_process_folder(tmp_path: Path) -> None:
 
 def test_mer2024_train_as_distributed(tmp_path: Path) -> None:
     write_csv(tmp_path / "label-disdim.csv", "name,discrete,valence", ("a", "worried", -1.5))
-    assert rows("mer2024", "train", tmp_path)[0][1] == Gold(("worried",), "worried", -1.5)
+    assert rows("mer2024", "train", tmp_path)[0][1] == Gold(
+        ("worried",), "worried", -1.5, "worried"
+    )
     with pytest.raises(MissingDataError, match=r"MER2024.*label-6way\.npz is not there"):
         rows("mer2024", "test1", tmp_path)
 
@@ -146,7 +148,9 @@ def test_mer2025_as_distributed(tmp_path: Path) -> None:
     write_csv(folder / "track2_test.csv", "name,openset", ("b", "['tense', 'alert']"), ("c", ""))
     write_csv(folder / "subtitle_chieng.csv", "name,chinese,english", ("b", "嘘", "Hush."))
     wav = touch(folder / "audio/b.wav")
-    assert rows("mer2025", "train", folder)[0][1] == Gold(("surprise",), "surprised", 1.0)
+    assert rows("mer2025", "train", folder)[0][1] == Gold(
+        ("surprise",), "surprised", 1.0, "surprise"
+    )
     (b, tense), (_c, none) = rows("mer2025-fg", "test", folder)
     assert (b.transcript, b.audio, tense) == ("Hush.", wav, Gold(("tense", "alert")))
     assert none == Gold(("neutral",))

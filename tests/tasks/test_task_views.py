@@ -28,6 +28,10 @@ def task(answers: Answers = "labels", **changes: object) -> Task:
 def test_the_gold_of_each_view_is_the_field_it_scores() -> None:
     assert task().gold_source()["a"] == ("happy", "joyful")
     assert task("class").gold_source() == {"a": "happy", "b": "sad", "c": "angry"}
+    words = {**GOLD, "a": replace(GOLD["a"], word="joy")}
+    official = task("class", gold=words).gold_source("hit-affectgpt-2025")
+    assert official == {"a": "joy", "b": "sad", "c": "angry"}
+    assert task("class", gold=words).gold_source("hit-open-1")["a"] == "happy"
     assert task("sentiment").gold_source() == {"a": 2.0, "b": -1.0, "c": -3.0}
 
 

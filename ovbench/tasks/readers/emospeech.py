@@ -36,5 +36,5 @@ def read(folder: DataFolder, _part: str, split: str) -> list[tuple[Item, Gold]]:
         where = f"{path}, {name!r}"
         word = filled(row, "label", where)
         item = Item(name, "", row["transcription"].strip(), clip_of(name))
-        found.append((item, Gold((word,), canonical_class(folder.card, word, where))))
+        found.append((item, Gold((word,), canonical_class(folder.card, word, where), word=word)))
     return found

@@ -56,7 +56,7 @@ def read(folder: DataFolder, part: str, split: str) -> Rows:
         word = _WORD_OF_FOUR.get(category, category) if part == "4class" else category
         audio = clip(folder.folders, _wav(name)) or clip_of(name)
         item = Item(name, "", said.get(name, ""), audio, f"{name[:5]}{name.split('_')[-1][0]}")
-        rows.append((item, Gold((word,), category)))
+        rows.append((item, Gold((word,), category, word=word)))
     return rows
 
 

@@ -69,7 +69,7 @@ def _from_table(folder: DataFolder, path: Path, split: str) -> Rows:
             )
         found[name] = (
             Item(name, "", row["Utterance"].strip(), clip(name), row["Speaker"].strip()),
-            Gold((word,), canonical_class(folder.card, word, where), _VALENCE[sentiment]),
+            Gold((word,), canonical_class(folder.card, word, where), _VALENCE[sentiment], word),
         )
     return list(found.values())
 
@@ -80,7 +80,7 @@ def _from_merbench(folder: DataFolder, path: Path, split: str) -> Rows:
     for name, label in merbench_labels(path, f"{_PREFIX[split]}_corpus").items():
         where = f"{path}, {name!r}"
         word = class_word(label, CLASS_MAPS["meld"], where)
-        gold = Gold((word,), canonical_class(folder.card, word, where))
+        gold = Gold((word,), canonical_class(folder.card, word, where), word=word)
         rows.append((Item(name, "", said.get(name, ""), clip(name)), gold))
     return rows
 

@@ -132,7 +132,7 @@ def _processed(folder: DataFolder, path: Path, corpus: str) -> Iterator[tuple[st
 
 def _gold(folder: DataFolder, word: str, valence: float | None, where: str) -> Gold:
     """The class, also as the word that a system may learn to say."""
-    return Gold((word,), canonical_class(folder.card, word, where), valence)
+    return Gold((word,), canonical_class(folder.card, word, where), valence, word)
 
 
 def _valence(text: str, where: str) -> float | None:
