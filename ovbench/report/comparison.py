@@ -32,8 +32,8 @@ def comparison_lines(comparison: Comparison) -> Iterator[Section]:
     notes = (
         f"second line of a score: difference to {first}; third: its corrected p, and whether it is "
         "above noise or within it",
-        "cost: trained of all parameters, adapter file; saved activations, peak memory of training; "
-        "speed of training / of answering",
+        "cost: trained of all parameters, adapter file; saved activations, peak memory of "
+        "training; speed of training / of answering",
     )
     yield Section(_heading(comparison), columns, rows, (*notes, *_notes(comparison)))
 

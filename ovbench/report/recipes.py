@@ -71,6 +71,8 @@ def _scales(recipe: CausalLmRecipe) -> Section:
     columns = []
     for name, scale in recipe.scales.items():
         settings = {"backbone": scale.backbone, "prompt": scale.prompt.file}
+        settings |= {"train task": recipe.train_task(name)}
+        settings |= {"eval tasks": ", ".join(recipe.eval_tasks(name))}
         settings |= _named("training", scale.training)
         settings |= _named("context", recipe.context_at(name))
         settings |= _named("decoding", recipe.decoding_at(name))

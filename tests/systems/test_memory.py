@@ -12,9 +12,9 @@ from ovbench.systems.recipe import CausalLmRecipe
 pytest.importorskip("torch")
 pytest.importorskip("peft")
 
-from ovbench.systems import memory  # noqa: E402
-from ovbench.systems.backbones import find_shape  # noqa: E402
-from ovbench.systems.memory import (  # noqa: E402
+from ovbench.systems import memory
+from ovbench.systems.backbones import find_shape
+from ovbench.systems.memory import (
     activation_bytes,
     check_evaluation_memory,
     check_training_memory,
