@@ -27,3 +27,4 @@ def _own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
     """Keep every test out of the user's own data folder."""
     monkeypatch.setenv("OVBENCH_HOME", str(tmp_path_factory.mktemp("home")))
     monkeypatch.delenv("OVBENCH_TABLES", raising=False)
+    monkeypatch.delenv("OVBENCH_DATA", raising=False)
