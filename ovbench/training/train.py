@@ -161,7 +161,11 @@ def _followed(
     if accelerator.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(accelerator.device)
     if tracker:
-        accelerator.init_trackers("ovbench", config=dict(plan.identity))
+        logs = Path(accelerator.logging_dir or ".")
+        logs.mkdir(parents=True, exist_ok=True)  # W&B takes another folder where its own is absent
+        accelerator.init_trackers(
+            "ovbench", config=dict(plan.identity), init_kwargs={"wandb": {"dir": str(logs)}}
+        )
     try:
         return fit(
             ready.model, ready.train, ready.dev, plan, accelerator, resume=resume, on_step=on_step

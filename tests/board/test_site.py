@@ -278,6 +278,25 @@ def test_table_page_shows_every_row_and_links_every_number(small: SiteReport) ->
                 assert row.id in link[1]
 
 
+def test_every_row_has_every_column(small: SiteReport, tmp_path: Path) -> None:
+    copied = board_of(
+        [record("p", 0.5, kind="published", floors={"chance": {"f1": 0.2}}), record("q", 0.4)]
+    )
+    for report in (small, build(copied, tmp_path / "site")):
+        for path in (report.folder / "tables").iterdir():
+            text = path.read_text("utf-8")
+            heads = text[text.index("<thead>") : text.index("</thead>")].count("<th ")
+            rows = re.findall(r'<tr id="row-.*?</tr>', text, re.DOTALL)
+            assert rows
+            assert {len(re.findall(r"<t[dh][ >]", row)) for row in rows} == {heads}
+            assert {int(n) for n in re.findall(r'colspan="(\d+)"', text)} <= {heads}
+
+
+def test_published_rows_tell_their_source(small: SiteReport) -> None:
+    table = next(table for table in tables(small_board()) if not table.signature)
+    assert all("example.org/paper.pdf" in row for row in rows_of(small.folder, table.slug))
+
+
 def test_unranked_rows_say_why(small: SiteReport) -> None:
     table = next(table for table in tables(small_board()) if table.signature)
     html = {

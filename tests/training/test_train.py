@@ -230,6 +230,17 @@ def test_tensorboard_gets_the_curves(base: Path, tmp_path: Path) -> None:
     assert [event.step for event in logs.Scalars("train/loss")] == [1, 2, 3, 4]
 
 
+def test_wandb_gets_the_run_without_a_network(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("wandb", reason="W&B is not installed (extra trackers)")
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    chosen = recipe("affectgpt-lora-r8")
+    train(chosen, "tiny", 0, tmp_path, base=base, device="cpu", steps=4, tracker="wandb")
+    (written,) = (tmp_path / "logs").rglob("*.wandb")
+    assert b"train/loss" in written.read_bytes()
+
+
 def test_trackers_that_are_absent_or_unknown_are_said(
     base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
