@@ -62,14 +62,15 @@ def printable(text: str, most: int = 80) -> str:
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in cut)
 
 
-def record_id(record: Record) -> str:
-    """First 12 hexadecimal digits of the SHA-256 over the record's canonical JSON.
-
-    Keys sorted, no blanks, ASCII; the same for a record however its file is laid out.
-    """
+def canonical_json(record: Record) -> str:
+    """The record with keys sorted, no blanks, in ASCII: the same however its file is laid out."""
     body = record.model_dump(mode="json")
-    text = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
+    return json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+
+
+def record_id(record: Record) -> str:
+    """First 12 hexadecimal digits of the SHA-256 over the record's canonical JSON."""
+    return hashlib.sha256(canonical_json(record).encode()).hexdigest()[:12]
 
 
 def read_submission(path: str | Path) -> tuple[Record, ...]:

@@ -12,10 +12,13 @@ from ovbench.errors import InputError, OvbenchError
 
 
 @contextmanager
-def whole_folder(folder: Path, also: tuple[type[Exception], ...] = ()) -> Iterator[Path]:
+def whole_folder(
+    folder: Path, also: tuple[type[Exception], ...] = (), *, durable: bool = True
+) -> Iterator[Path]:
     """Yields an empty folder beside ``folder``; it takes that name when the block ends well.
 
-    What was written is synced to disk before the rename. A former folder of that name is kept
+    What was written is synced to disk before the rename, unless it is not to be ``durable`` (what
+    a moment makes again need not outlive a power failure). A former folder of that name is kept
     under ``.NAME.former`` until the new one is in place, and put back by :func:`settle` if the
     process dies between the two renames. ``also``: what else a writer raises on a full disk.
 
@@ -33,8 +36,10 @@ def whole_folder(folder: Path, also: tuple[type[Exception], ...] = ()) -> Iterat
         for path in fresh.rglob("*"):
             if path.is_file():  # safetensors writes files that nobody else may read
                 path.chmod(fresh.stat().st_mode & 0o666)
-            _sync(path)
-        _sync(fresh)
+            if durable:
+                _sync(path)
+        if durable:
+            _sync(fresh)
         if folder.exists():
             shutil.rmtree(former, ignore_errors=True)
             folder.rename(former)

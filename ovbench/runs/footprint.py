@@ -7,6 +7,7 @@ parameters, buffers and the batch itself, which are there anyway.
 
 from __future__ import annotations
 
+import weakref
 from typing import TYPE_CHECKING
 
 import torch
@@ -81,23 +82,33 @@ def saved_activation_bytes(model: nn.Module, batch: Batch) -> int:
     known = {_storage(tensor) for tensor in [*there, batch.labels]}
     if batch.label_context is not None:
         known.add(_storage(batch.label_context))
-    kept: dict[int, int] = {}
+    # A graph that is thrown away before the backward pass (DoRA's norms, which it detaches) lets go
+    # of what it kept: only what is still held in the end counts.
+    kept: weakref.WeakSet[_Kept] = weakref.WeakSet()
 
-    def pack(tensor: Tensor) -> Tensor:
-        # The graph holds the tensor, so no other can come to lie at its address.
-        if _storage(tensor) not in known:
-            kept[_storage(tensor)] = tensor.untyped_storage().nbytes()
-        return tensor
+    def pack(tensor: Tensor) -> Tensor | _Kept:
+        if _storage(tensor) in known:
+            return tensor
+        held = _Kept(tensor)
+        kept.add(held)
+        return held
 
-    with torch.random.fork_rng(), torch.autograd.graph.saved_tensors_hooks(pack, _as_it_is):
+    with torch.random.fork_rng(), torch.autograd.graph.saved_tensors_hooks(pack, _unpack):
         loss = completion_loss(model, batch)
-    total = sum(kept.values())
+    sizes = {_storage(one.tensor): one.tensor.untyped_storage().nbytes() for one in kept}
     del loss
-    return total
+    return sum(sizes.values())
 
 
-def _as_it_is(tensor: Tensor) -> Tensor:
-    return tensor
+class _Kept:
+    """A tensor that the graph holds."""
+
+    def __init__(self, tensor: Tensor) -> None:
+        self.tensor = tensor
+
+
+def _unpack(held: Tensor | _Kept) -> Tensor:
+    return held.tensor if isinstance(held, _Kept) else held
 
 
 def _storage(tensor: Tensor) -> int:

@@ -25,7 +25,7 @@ from site_boards import (
 
 from ovbench.board.record import Checkpoint, SystemEntry
 from ovbench.board.site import SiteReport, build
-from ovbench.board.site.build import canonical_json
+from ovbench.board.submission import canonical_json
 from ovbench.board.site.compare import comparison_data, embedded
 from ovbench.board.site.plots import pareto_front
 from ovbench.board.site.text import linked, plain, slug
@@ -253,7 +253,7 @@ def test_record_file_has_the_hash_that_it_is_named_by(small: SiteReport) -> None
         data = (small.folder / "records" / f"{entry.id}.json").read_bytes()
         assert hashlib.sha256(data).hexdigest()[:12] == entry.id
         assert type(entry.record).model_validate_json(data) == entry.record
-        assert canonical_json(entry).encode() == data
+        assert canonical_json(entry.record).encode() == data
 
 
 def rows_of(folder: Path, slug_of_table: str) -> list[str]:
@@ -422,8 +422,8 @@ def test_comparison_tests_are_those_of_versus() -> None:
     view = view_of(board)
     data = comparison_data(view)
     ids = json.loads(data.page)["items"]["systems"]
-    order = [line.row.record for line in view.lines if line.row.record]
-    tests = pair_tests(answers_to(order), "f1")
+    record_of = {line.row.id: line.row.record for line in view.lines if line.row.record}
+    tests = pair_tests(answers_to([record_of[name] for name in ids]), "f1")
     for i, name in enumerate(ids):
         for j, (low, high, p) in enumerate(answers(data.scripts[name])["tests"]):  # type: ignore[misc]
             if i != j:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -195,9 +196,23 @@ def test_saved_activations_are_counted_the_same_every_time() -> None:
     assert saved_activation_bytes(las, four) == saved_activation_bytes(las, four)
     two = saved_activation_bytes(las, collate(data, range(2)))
     assert saved_activation_bytes(las, four) == pytest.approx(2 * two, rel=0.01)
-    plain = four.__class__(**{**vars(four), "label_context": None})
+    plain = replace(four, label_context=None)
     ratio = saved_activation_bytes(las, four) / saved_activation_bytes(lora, plain)
     assert 1.0 < ratio < 1.1, "LAS keeps s per sample and nothing else more than LoRA"
+
+
+def test_what_a_discarded_graph_kept_does_not_count() -> None:
+    """As DoRA's norms do: computed with gradients, then detached."""
+    model, four = lora_model().train(), replace(collate(batch(), range(4)), label_context=None)
+    plain = saved_activation_bytes(model, four)
+    weight = torch.ones(100_000, requires_grad=True)
+
+    def norm(*_: object) -> None:
+        ((weight + 1) * (weight + 2)).sum().detach()
+
+    handle = next(model.modules()).register_forward_pre_hook(norm)
+    assert saved_activation_bytes(model, four) == plain
+    handle.remove()
 
 
 def test_saved_activations_against_a_count_by_hand() -> None:

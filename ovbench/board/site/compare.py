@@ -1,0 +1,232 @@
+"""What the page that sets two systems side by side is made of.
+
+The page itself holds what all systems of a table share; each system's answers lie in a script of
+their own, which the browser loads when that system is chosen (pages from the file system may load
+scripts, and nothing else).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from markupsafe import Markup
+from numpy.typing import NDArray
+
+from ovbench.board.items import Answers
+from ovbench.board.site.text import plain, shortened
+from ovbench.board.site.views import Line, TableView
+from ovbench.board.versus import pair_tests
+from ovbench.tasks.card import card_of
+
+_CLASS = "class"
+"""Name of the only ring of tasks whose answers are classes."""
+_LONGEST_LABEL = 200
+_MOST_TESTED = 200
+"""Systems of a table up to which every pair is tested."""
+
+
+@dataclass(frozen=True)
+class ComparisonData:
+    """Of one table: JSON of the page, and of each system's script by record id."""
+
+    page: Markup
+    scripts: Mapping[str, str] = field(default_factory=dict)
+
+
+def comparison_data(view: TableView) -> ComparisonData:
+    """Scores of all records; and, where the gold is here, their answers item by item."""
+    lines = [line for line in view.lines if line.row.record is not None]
+    shared: dict[str, object] = {
+        "columns": [_clean(name) for name in view.table.columns],
+        "systems": [_system(line, view) for line in lines],
+        "items": None,
+    }
+    answers = view.table.answers
+    if answers is None or len(answers.members) < 2 or answers.evaluation.describe is None:
+        return ComparisonData(embedded(shared))  # without answers or gold, scores alone are compared
+    items, tests = _Items(answers), _tests(answers, view.table.headline)
+    found = {
+        name: {**items.of(system), "tests": tests[system] if tests else None}
+        for system, name in enumerate(view.table.answered)
+    }
+    shared["items"] = {"systems": list(found), **items.shared()}
+    scripts = {name: _call(name, value) for name, value in found.items()}
+    return ComparisonData(embedded(shared), scripts)
+
+
+def embedded(value: object) -> Markup:
+    """JSON for the inside of a ``script`` element: no ``<``, ``>`` or ``&`` in it, ASCII only."""
+    return Markup(_script(value))  # noqa: S704 - nothing in it can begin or end an element
+
+
+def _script(value: object) -> str:
+    text = json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _call(name: str, value: object) -> str:
+    """A script that hands a system's answers to the page, as text that is parsed there."""
+    text = json.dumps(value, allow_nan=False, separators=(",", ":"))
+    return f"ovbenchAnswers({_script(name)}, {_script(text)});\n"
+
+
+def _clean(text: str, most: int = 1_000) -> str:
+    return shortened(str(plain(text)), most)
+
+
+def _system(line: Line, view: TableView) -> dict[str, object]:
+    record = line.row.record
+    assert record is not None
+    facts = {
+        "rank": line.rank,
+        "unranked": line.row.why_unranked,
+        "provenance": line.row.provenance,
+        "backbone": record.system.backbone,
+        "context": record.system.context_source,
+        "checkpoint": record.checkpoint.selection,
+        "trainable parameters": record.cost.trainable_parameters,
+        "seconds": record.cost.seconds,
+    }
+    return {
+        "id": line.row.id,
+        "name": _clean(line.row.name),
+        "facts": {
+            key: _clean(value) if isinstance(value, str) else value for key, value in facts.items()
+        },
+        "scores": [
+            None if cell.score is None else [cell.score.value, cell.score.low, cell.score.high]
+            for cell in line.cells
+        ],
+    }
+
+
+def _tests(answers: Answers, headline: str) -> list[list[list[float | None]]] | None:
+    """For each system and each other: low and high end of the headline's difference, and p.
+
+    None where there are too many systems, or the headline is none of the protocol's scores.
+    """
+    if len(answers.members) > _MOST_TESTED or headline not in answers.evaluation.scores:
+        return None
+    tests = pair_tests(answers, headline)
+    together = np.stack([tests.low, tests.high, tests.p], axis=-1)
+    return [
+        [[round(float(x), 6) if np.isfinite(x) else None for x in pair] for pair in row]
+        for row in together
+    ]
+
+
+class _Items:
+    """Answers of all systems to a table's items, as numbers into common lists.
+
+    A task scored on wheels has their rings; one with classes has the ring ``class`` alone, on which
+    an answer stands as the scorer took it.
+    """
+
+    def __init__(self, answers: Answers) -> None:
+        self._answers = answers
+        self._scores = answers.item_scores()
+        self._label: dict[str, int] = {}
+        self._gold = [self._codes(answers.describe(0, item)[0]) for item in range(len(answers.ids))]
+        self._places: dict[int, dict[str, str | None]] = {}
+        self._trace = answers.evaluation.trace
+        self._classes = answers.evaluation.sample() if answers.evaluation.classes else {}
+        first = next(iter(self._label), "")
+        names = self._trace(first) if self._trace else [_CLASS] if self._classes else []
+        self._rings: dict[str, dict[str, int]] = {ring: {} for ring in names}
+        self._gold_pairs = {ring: self._pairs(ring, "gold", 0, self._gold) for ring in names}
+
+    def of(self, system: int) -> dict[str, object]:
+        """One system's answers, their agreement with gold, and counts per cluster."""
+        labels = [
+            self._codes(self._answers.describe(system, item)[1])
+            for item in range(len(self._answers.ids))
+        ]
+        scores = [None if np.isnan(s) else round(float(s), 4) for s in self._scores[system]]
+        counts = {ring: self._counts(ring, system, labels) for ring in self._rings}
+        return {"labels": labels, "scores": scores, "counts": counts}
+
+    def shared(self) -> dict[str, object]:
+        """Ids, labels with their clusters, rings with gold's counts; gold where it is public.
+
+        To be called last: the answers of systems add labels and clusters.
+        """
+        places = [
+            [self._code(ring, cluster) for ring, cluster in self._clusters(code).items()]
+            for code in range(len(self._label))
+        ]
+        return {
+            "ids": [_clean(name, 200) for name in self._answers.ids],
+            "labels": [_clean(label, _LONGEST_LABEL) for label in self._label],
+            "places": places,
+            "rings": [
+                {
+                    "name": ring,
+                    "clusters": [_clean(name, _LONGEST_LABEL) for name in codes],
+                    "gold": _per_cluster(self._gold_pairs[ring], len(codes)),
+                }
+                for ring, codes in self._rings.items()
+            ],
+            "gold": self._gold if _is_public(self._answers.task.id) else None,
+        }
+
+    def _codes(self, labels: Sequence[str]) -> list[int]:
+        return [self._label.setdefault(label, len(self._label)) for label in labels]
+
+    def _clusters(self, code: int) -> dict[str, str | None]:
+        """A label's cluster on every ring of a wheel."""
+        if self._trace is None:
+            return {}
+        if code not in self._places:
+            for label, at in list(self._label.items())[len(self._places) :]:
+                self._places[at] = self._trace(label)
+        return self._places[code]
+
+    def _code(self, ring: str, cluster: str | None) -> int:
+        codes = self._rings[ring]
+        return -1 if cluster is None else codes.setdefault(cluster, len(codes))
+
+    def _pairs(
+        self, ring: str, side: str, system: int, labels: Sequence[Sequence[int]]
+    ) -> NDArray[np.int64]:
+        """Distinct (item, cluster) pairs of the gold or of a system's answers, shape (pairs, 2)."""
+        if self._classes:
+            start = system * len(labels)
+            every = self._classes[side][start : start + len(labels)]
+            found = {(item, self._code(ring, str(one))) for item, one in enumerate(every) if one}
+        else:
+            found = {
+                (item, self._code(ring, self._clusters(label)[ring]))
+                for item, of_item in enumerate(labels)
+                for label in of_item
+            }
+        known = sorted(pair for pair in found if pair[1] >= 0)
+        return np.array(known, dtype=np.int64).reshape(-1, 2)
+
+    def _counts(
+        self, ring: str, system: int, labels: Sequence[Sequence[int]]
+    ) -> dict[str, list[int]]:
+        """Per cluster: items that name it, and those where gold does too.
+
+        Items whose gold has no cluster on the ring are not counted, as in the score.
+        """
+        gold, named = self._gold_pairs[ring], self._pairs(ring, "pred", system, labels)
+        named = named[np.isin(named[:, 0], gold[:, 0])]
+        size = len(self._rings[ring])
+        shared = named[np.isin(named @ [size, 1], gold @ [size, 1])]
+        return {"named": _per_cluster(named, size), "both": _per_cluster(shared, size)}
+
+
+def _per_cluster(pairs: NDArray[np.int64], clusters: int) -> list[int]:
+    counts: list[int] = np.bincount(pairs[:, 1], minlength=clusters).tolist()
+    return counts
+
+
+def _is_public(task: str) -> bool:
+    """Whether the data set ships with ovbench, or every file of it is public.
+
+    The gold of others is not printed item by item: their licences forbid handing it on.
+    """
+    return all(file.url is not None for file in card_of(task).files)
