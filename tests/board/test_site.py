@@ -25,12 +25,12 @@ from site_boards import (
 
 from ovbench.board.record import Checkpoint, SystemEntry
 from ovbench.board.site import SiteReport, build
-from ovbench.board.submission import canonical_json
 from ovbench.board.site.compare import comparison_data, embedded
 from ovbench.board.site.plots import pareto_front
 from ovbench.board.site.text import linked, plain, slug
 from ovbench.board.site.views import TableView, table_view
 from ovbench.board.store import Board, Entry
+from ovbench.board.submission import canonical_json
 from ovbench.board.tables import tables
 from ovbench.board.versus import pair_tests, versus
 from ovbench.errors import InputError

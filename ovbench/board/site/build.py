@@ -12,7 +12,7 @@ from ovbench.board.site.compare import comparison_data
 from ovbench.board.site.pages import HERE, Pages
 from ovbench.board.site.plots import Plot, draw
 from ovbench.board.site.views import TableView, TaskView, system_views, table_view, task_views
-from ovbench.board.store import Board, Entry
+from ovbench.board.store import Board
 from ovbench.board.submission import canonical_json
 from ovbench.board.tables import tables
 from ovbench.errors import InputError

@@ -46,7 +46,9 @@ def comparison_data(view: TableView) -> ComparisonData:
     }
     answers = view.table.answers
     if answers is None or len(answers.members) < 2 or answers.evaluation.describe is None:
-        return ComparisonData(embedded(shared))  # without answers or gold, scores alone are compared
+        return ComparisonData(
+            embedded(shared)
+        )  # without answers or gold, scores alone are compared
     items, tests = _Items(answers), _tests(answers, view.table.headline)
     found = {
         name: {**items.of(system), "tests": tests[system] if tests else None}
