@@ -9,7 +9,15 @@ items, x_i its statistics of item i and f the score,
     \big[(u_{ai} - \bar u_a) - (u_{bi} - \bar u_b)\big]^2
 
 and d / s.e. is referred to Student's t with n - 1 degrees of freedom. The sum over pairs is one
-matrix product. Nothing is drawn at random: a correction for thousands of pairs needs p far below
+matrix product.
+
+Where a class has a few items, leaving one out hides what they decide: with A right and B wrong on
+all three items of a class, no recall changes. So the same sum is also taken over what item i's
+answer adds to the score at the mean of all systems' sums (its slope there), and the larger variance
+counts. Slopes are what an exchange of the two systems' answers moves, and for smooth scores both
+variances agree.
+
+Nothing is drawn at random: a correction for thousands of pairs needs p far below
 what some thousand draws can count, and the same records must give the same ranks everywhere.
 :func:`ovbench.metrics.significance.paired`, which draws, gives the same p within its noise.
 
@@ -68,8 +76,22 @@ def leave_one_out(
     return scores, parts
 
 
+def slopes(
+    values: NDArray[np.int64], rows: NDArray[np.int64], finish: Finish, score: str
+) -> NDArray[np.float64]:
+    """What each answer adds to the score, less the system's mean; shape (systems, items).
+
+    To first order, at the mean of all systems' sums; arguments as of :func:`leave_one_out`.
+    """
+    step = 2.0**-10 / max(len(rows), 1)  # so small that no sum falls below 0
+    mean = np.bincount(rows.ravel(), minlength=len(values)) @ values / max(len(rows), 1)
+    added = np.nan_to_num((finish(mean)[score] - finish(mean - step * values)[score]) / step)
+    found: NDArray[np.float64] = added[rows]
+    return found - found.mean(axis=1, keepdims=True)
+
+
 def variances(parts: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Shape (systems, systems): variance of every difference, from :func:`leave_one_out`'s parts.
+    """Shape (systems, systems): variance of every difference, from either function's parts.
 
     The parts are rounded to as many digits as leave every sum of products exact, so that no
     library or number of threads can change a bit of it.

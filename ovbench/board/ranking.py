@@ -24,6 +24,7 @@ from ovbench.board.pairs import (
     differing,
     error_of_interval,
     leave_one_out,
+    slopes,
     student_as_normal,
     two_sided,
     variances,
@@ -194,9 +195,11 @@ def _evidence(
     place[used] = np.arange(len(used))
     n = parts.shape[1]
     own[used] = np.sqrt((parts[fits] ** 2).sum(axis=1) * ((n - 1) / n))
-    return _Evidence(
-        own, place, variances(parts[fits]), differing(values, rows[fits]), max(n - 1, 1)
-    )
+    variance = variances(parts[fits])
+    if len(used):
+        given = slopes(values, rows[fits], answers.finish, headline)
+        variance = np.maximum(variance, variances(given))
+    return _Evidence(own, place, variance, differing(values, rows[fits]), max(n - 1, 1))
 
 
 def _claimed(record: Record, headline: str) -> float:

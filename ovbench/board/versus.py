@@ -19,6 +19,7 @@ from ovbench.board.pairs import (
     differing,
     leave_one_out,
     normal_as_student,
+    slopes,
     student_as_normal,
     two_sided,
     variances,
@@ -255,7 +256,7 @@ def pair_tests(answers: Answers, score: str) -> PairTests:
     scores, parts = leave_one_out(values, rows, answers.finish, score)
     degrees = max(parts.shape[1] - 1, 1)
     difference = scores[:, None] - scores[None, :]
-    variance = variances(parts)
+    variance = np.maximum(variances(parts), variances(slopes(values, rows, answers.finish, score)))
     z = student_as_normal(deviates(difference, variance), degrees)
     least = np.minimum(1.0, 2.0 ** (1.0 - differing(values, rows)))
     half = normal_as_student(_QUANTILE, degrees) * np.sqrt(variance)

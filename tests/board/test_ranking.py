@@ -11,10 +11,12 @@ from scipy import stats
 
 from ovbench.board.items import answers_to
 from ovbench.board.pairs import (
+    deviates,
     differing,
     error_of_interval,
     leave_one_out,
     normal_as_student,
+    slopes,
     student_as_normal,
     two_sided,
     variances,
@@ -23,7 +25,7 @@ from ovbench.board.ranking import NO_EVIDENCE, ORACLE, TEST_BEST, UNUSED_PREDICT
 from ovbench.board.record import PredictionEntry, Record, ScoreEntry
 from ovbench.board.rescore import rescore
 from ovbench.metrics import categorical
-from ovbench.metrics.significance import paired
+from ovbench.metrics.significance import holm, paired
 from ovbench.metrics.statistics import Statistics
 from ovbench.scoring import Options
 
@@ -120,6 +122,44 @@ def test_equal_systems_are_told_apart_as_often_as_the_level_says() -> None:
     t = np.abs(scores[::2] - scores[1::2]) / np.sqrt(variance)
     share = float((two_sided(student_as_normal(t, 59)) <= 0.05).mean())
     assert 0.02 <= share <= 0.085  # .05 ± 2.5 standard errors of 300 trials
+
+
+def test_a_class_of_three_items_does_not_decide() -> None:
+    # On three items of a class A is right and B wrong, elsewhere they are alike: leaving one out
+    # changes no recall, so the difference of 1/2 would be certain; three swaps give p = 1/4.
+    gold = np.repeat([0, 1], [60, 3])
+    alike = np.where(np.arange(60) % 3 == 0, 1, 0)
+    predicted = np.concatenate([alike, [1, 1, 1], alike[::-1], [0, 0, 0]])
+    found = categorical.statistics(
+        np.tile(gold, 2), predicted, np.ones(2 * len(gold), dtype=np.int64), ("common", "rare")
+    )
+    rows = np.arange(len(predicted)).reshape(2, -1)
+    _, parts = leave_one_out(found.values, rows, found.finish, "balanced_accuracy")
+    by_exchange = slopes(found.values, rows, found.finish, "balanced_accuracy")
+    # By hand: a right answer adds 1/(2 · 3) to the rare recall, so the three add up to 3/36.
+    assert variances(by_exchange)[0, 1] > 0.9 * 3 / 36
+    assert variances(parts)[0, 1] < 0.1 * 3 / 36
+
+
+def test_equal_systems_share_places_where_a_class_is_rare() -> None:
+    draw = np.random.default_rng(3)
+    share = np.array([0.39, 0.23, 0.13, 0.12, 0.122, 0.008])
+    tables, systems, items = 60, 8, 332
+    wrong = 0
+    first, second = np.triu_indices(systems, 1)
+    for _ in range(tables):
+        gold = draw.choice(6, items, p=share)
+        right = draw.random((systems, items)) < 0.7
+        answers = np.where(right, gold, draw.choice(6, (systems, items), p=share)).ravel()
+        weight = np.ones(answers.size, dtype=np.int64)
+        found = categorical.statistics(np.tile(gold, systems), answers, weight, tuple("abcdef"))
+        rows = np.arange(answers.size).reshape(systems, items)
+        scores, parts = leave_one_out(found.values, rows, found.finish, "balanced_accuracy")
+        by_exchange = slopes(found.values, rows, found.finish, "balanced_accuracy")
+        variance = np.maximum(variances(parts), variances(by_exchange))[first, second]
+        t = deviates(scores[first] - scores[second], variance)
+        wrong += min(holm(two_sided(student_as_normal(t, items - 1)).tolist())) <= 0.05
+    assert wrong / tables <= 0.12  # .05 and 2.5 standard errors; without the slopes, about .3
 
 
 def test_the_error_of_an_interval() -> None:
