@@ -194,9 +194,21 @@ def _check_claims(record: Record, found: _Findings) -> None:
         add(f"interval.method: {record.interval.method!r:.60}; expected {METHOD!r}")
     if record.interval is not None and None in (record.interval.draws, record.interval.seed):
         add("interval: draws and seed are needed, so that it can be made again")
+    for name, score in record.scores.items():
+        found.problems += _impossible(f"scores[{name!r:.60}]", score)
     version = record.signature.rpartition("|v:")[2]
     if version != __version__:
         found.marks.append(f"made by ovbench {version!r:.40}; this is {__version__}")
+
+
+def _impossible(where: str, score: ScoreEntry) -> Iterator[str]:
+    """What no protocol of ovbench gives: a fraction outside 0..1, an interval upside down."""
+    for name, value in (("value", score.value), ("low", score.low), ("high", score.high)):
+        # The last bits of a mean may lie outside.
+        if value is not None and not -TOLERANCE <= value <= 1 + TOLERANCE:
+            yield f"{where}.{name}: {value}; scores are fractions, from 0 to 1"
+    if score.low is not None and score.high is not None and score.low > score.high:
+        yield f"{where}: its interval ends ({score.high}) below its start ({score.low})"
 
 
 def _task(record: Record, tasks: Tasks, found: _Findings) -> Task | None:

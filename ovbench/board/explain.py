@@ -36,6 +36,8 @@ def _sentence(error: ErrorDetails, schema: type[BaseModel], place: str) -> str:
         return f"{lead}{context['error']}"
     if kind == "string_pattern_mismatch" and "[0-9a-f]{64}" in str(context["pattern"]):
         return f"{lead}{_shown(given)}; expected a SHA-256: 64 hexadecimal digits"
+    if kind == "json_invalid" and "hex escape" in error["msg"]:
+        return f"{lead}a text holds half a surrogate pair; expected valid Unicode"
     wanted = error["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
     return f"{lead}{_shown(given)}; expected {wanted[0].lower()}{wanted[1:]}"
 

@@ -103,6 +103,8 @@ def _evidence(row: Row) -> str:
 def _remarks(row: Row) -> Iterator[str]:
     if row.why_unranked and row.record:
         yield f"not ranked: {row.why_unranked}"
+    if row.claimed:
+        yield CLAIMED
     if row.record and row.record.origin.note:
         yield row.record.origin.note
 

@@ -22,6 +22,8 @@ Text = Annotated[str, StringConstraints(max_length=4_000)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
+Whole = Annotated[int, Field(ge=-(2**63), lt=2**63)]
+Count = Annotated[int, Field(ge=0, lt=2**63)]
 
 
 class _Frozen(BaseModel):
@@ -42,7 +44,7 @@ class SystemEntry(_Frozen):
     """The backbone's name."""
     scale: Name | None = None
     """``tiny`` or ``paper``."""
-    seed: int | None = None
+    seed: Whole | None = None
     """Of the training; of the draws, where a trivial system is not trained."""
     context_source: Name | None = None
     """Where the label context comes from; null where the system takes none."""
@@ -69,7 +71,7 @@ class TaskEntry(_Frozen):
     split: Name
     digest: Digest | None = None
     """sha256 over items and gold; null where nobody can tell."""
-    items: int | None = Field(default=None, ge=0)
+    items: Count | None = None
 
 
 class ScoreEntry(_Frozen):
@@ -92,13 +94,13 @@ class IntervalEntry(_Frozen):
 class CostEntry(_Frozen):
     """What it took; null: unknown."""
 
-    trainable_parameters: int | None = Field(default=None, ge=0)
-    total_parameters: int | None = Field(default=None, ge=0)
-    peak_memory_bytes: int | None = Field(default=None, ge=0)
+    trainable_parameters: Count | None = None
+    total_parameters: Count | None = None
+    peak_memory_bytes: Count | None = None
     """Most device memory while generating."""
     seconds: Finite | None = Field(default=None, ge=0)
     """Wall time of generation."""
-    tokens: int | None = Field(default=None, ge=0)
+    tokens: Count | None = None
     """Generated."""
     device: Name | None = None
 
@@ -142,7 +144,7 @@ class Record(_Frozen):
     """Key in ``scores`` of the score that stands for the whole."""
     scores: dict[Name, ScoreEntry]
     interval: IntervalEntry | None = None
-    counts: dict[Name, int] = Field(default_factory=dict)
+    counts: dict[Name, Whole] = Field(default_factory=dict)
     """Items by what became of them, as :class:`ovbench.results.Counts` names it."""
     floors: dict[Name, dict[Name, Finite]] = Field(default_factory=dict)
     """Trivial answers on the same gold: name → score's name → value."""

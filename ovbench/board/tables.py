@@ -58,6 +58,13 @@ class Row:
     why_unranked: str | None
     file: str
 
+    @property
+    def claimed(self) -> bool:
+        """Whether nobody can compute its figures again: no answers ride along."""
+        return self.provenance in ("measured", "recomputed") and not (
+            self.record and self.record.predictions
+        )
+
 
 @dataclass(frozen=True)
 class Table:

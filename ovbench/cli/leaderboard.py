@@ -68,7 +68,7 @@ def check(
         found = [check_submission(file) for file in track(files, "checking")]
     if json is not None:
         write_json(json, _checked_json(found))
-    if json != "-":
+    if json != "-" and any(one.records for one in found):
         show([_checked_section(found)])
     problems = [(one.file, problem) for one in found for problem in one.problems]
     for file, left in _not_recomputed(found):

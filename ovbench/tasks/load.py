@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ovbench.errors import InputError, UnknownNameError
+from ovbench.io.text import lines, open_stream
 from ovbench.tasks.card import Card, View, card_of, task_ids
 from ovbench.tasks.errors import WrongCountError
 from ovbench.tasks.item import Gold, Item
@@ -122,18 +123,32 @@ def _described(rows: Rows, folder: DataFolder) -> Rows:
     path = folder.find(DESCRIPTIONS)
     if path is None:
         return rows
-    texts = {}
-    for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
-        try:
-            entry = json.loads(line)
-            texts[str(entry["id"])] = str(entry["description"])
-        except (ValueError, TypeError, KeyError):
-            raise InputError(
-                "not a description",
-                where=f"{path}, line {number}",
-                expected='{"id": "…", "description": "…"}',
-            ) from None
+    texts: dict[str, str] = {}
+    with open_stream(path, str(path)) as stream:
+        for number, line in enumerate(lines(stream, str(path)), 1):
+            if not line.strip():
+                continue
+            where = f"{path}, line {number}"
+            name, text = _description(line, where)
+            if name in texts:
+                raise InputError(f"the id {name!r} comes twice", where=where)
+            texts[name] = text
     return [
         (replace(item, description=texts.get(item.id, item.description)), gold)
         for item, gold in rows
     ]
+
+
+def _description(line: str, where: str) -> tuple[str, str]:
+    """The id and the description of a line."""
+    try:
+        entry = json.loads(line)
+    except (ValueError, RecursionError):
+        entry = None
+    if isinstance(entry, dict):
+        name, text = entry.get("id"), entry.get("description")
+        if isinstance(name, str) and isinstance(text, str):
+            return name, text
+    raise InputError(
+        "not a description", where=where, expected='{"id": "…", "description": "…"}'
+    )

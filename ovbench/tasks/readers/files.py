@@ -143,14 +143,22 @@ def class_word(label: MerbenchLabel, names: Sequence[str], where: str) -> str:
     )
 
 
-def label_words(text: str) -> tuple[str, ...]:
+def label_words(text: str, where: str) -> tuple[str, ...]:
     """Emotion words of an open-set cell: ``['a', 'b']``, ``a, b`` or empty.
 
     Read as the parser ``open`` does.
-    """
-    from ovbench.io.labels import get_parser
 
-    return tuple(get_parser("open").parse(text).labels)
+    Raises
+    ------
+    InputError
+        If the cell is neither words nor empty, but a sentence, say.
+    """
+    from ovbench.io.labels import Status, get_parser
+
+    found = get_parser("open").parse(text)
+    if found.status is Status.UNPARSABLE:
+        raise InputError(f"{text!r:.60} is no list of words", where=where, expected="['a', 'b']")
+    return tuple(found.labels)
 
 
 def clip(folders: Sequence[Path], *patterns: str) -> str | None:

@@ -19,7 +19,7 @@ from ovbench.tasks.finding import Finding
 from ovbench.tasks.item import Gold, Item
 from ovbench.tasks.places import DataFolder
 from ovbench.tasks.readers.beside import clips, filled, transcripts, unique
-from ovbench.tasks.readers.files import canonical_class, merbench_labels, table
+from ovbench.tasks.readers.files import NO_VALUE, canonical_class, merbench_labels, table
 from ovbench.tasks.readers.openset import cells_of, shared_with_training, with_words
 
 TRANSCRIPTS = (
@@ -144,7 +144,7 @@ def _valence(text: str, where: str) -> float | None:
         value = math.nan
     if not math.isfinite(value):
         raise InputError(f"the valence {text!r}", where=where, expected="a number")
-    return value
+    return None if value == NO_VALUE else value
 
 
 def _refuse_placeholders(

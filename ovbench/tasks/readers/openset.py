@@ -63,12 +63,17 @@ def with_words(folder: DataFolder, cells: dict[str, str]) -> list[tuple[Item, Go
 
     That rule is the data sets' own: AffectGPT's loaders of OV-MERD, OV-MERD+, MER-Caption+ and
     Human-OV apply it. Transcript and clip are those that lie beside the table.
+
+    Raises
+    ------
+    InputError
+        If a cell is neither words nor empty.
     """
     said, clip_of = transcripts(folder, *SUBTITLES), clips(folder, "audio", "video")
     return [
         (
             Item(name, "", said.get(name, ""), clip_of(name)),
-            Gold(labels=label_words(cell) or ("neutral",)),
+            Gold(labels=label_words(cell, f"{folder.card.id}, {name!r}") or ("neutral",)),
         )
         for name, cell in cells.items()
     ]
