@@ -186,7 +186,8 @@ def _check_claims(record: Record, found: _Findings) -> None:
     add = found.problems.append
     if record.signature.partition("|")[0] != record.protocol:
         add(f"signature: it is one of another protocol than {record.protocol!r:.60}")
-    if record.system.context_source == "oracle" and not record.system.oracle:
+    source = record.system.context_source or ""
+    if source.strip().casefold() == "oracle" and not record.system.oracle:
         add("system.oracle: it is false, but the context's source is 'oracle'")
     if record.origin.kind == "recomputed" and not record.origin.source:
         add("origin.source: it is missing; it says where the predictions can be had")
@@ -197,8 +198,18 @@ def _check_claims(record: Record, found: _Findings) -> None:
     for name, score in record.scores.items():
         found.problems += _impossible(f"scores[{name!r:.60}]", score)
     version = record.signature.rpartition("|v:")[2]
-    if version != __version__:
+    if _release(version) is None or (_release(version) or ()) > (_release(__version__) or ()):
+        add(f"signature: made by ovbench {version!r:.40}, which this one ({__version__}) is not")
+    elif version != __version__:
         found.marks.append(f"made by ovbench {version!r:.40}; this is {__version__}")
+    if (batch := split_batch(record.signature)[1]) is not None:
+        found.marks.append(f"its answers depend on the batch size, as it claims: {batch}")
+
+
+def _release(version: str) -> tuple[int, ...] | None:
+    """``0.1.0`` as numbers, which older releases have smaller ones of; None: no release."""
+    match = re.match(r"[0-9]{1,6}(\.[0-9]{1,6}){1,3}", version, re.ASCII)
+    return tuple(map(int, match[0].split("."))) if match else None
 
 
 def _impossible(where: str, score: ScoreEntry) -> Iterator[str]:

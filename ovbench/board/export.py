@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 from ovbench.board.record import Record, ScoreEntry
 from ovbench.board.store import Entry
-from ovbench.board.tables import Row, Table
+from ovbench.board.tables import CLAIMED, Row, Table
 from ovbench.errors import InputError, MissingExtraError, UnknownNameError
 from ovbench.report.render import FORMATS, plain
 from ovbench.report.sections import DASH, Section, percent

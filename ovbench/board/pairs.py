@@ -83,11 +83,17 @@ def slopes(
 
     To first order, at the mean of all systems' sums; arguments as of :func:`leave_one_out`.
     """
-    step = 2.0**-10 / max(len(rows), 1)  # so small that no sum falls below 0
+    small = 2.0**-10 / max(len(rows), 1)  # so that no sum falls below 0
     mean = np.bincount(rows.ravel(), minlength=len(values)) @ values / max(len(rows), 1)
-    added = np.nan_to_num((finish(mean)[score] - finish(mean - step * values)[score]) / step)
-    found: NDArray[np.float64] = added[rows]
-    return found - found.mean(axis=1, keepdims=True)
+    whole = finish(mean)[score]
+    added = np.zeros(len(values))
+    step = max(1, _HELD // values.shape[1])
+    for start in range(0, len(values), step):
+        some = slice(start, start + step)
+        added[some] = (whole - finish(mean - small * values[some])[score]) / small
+    found: NDArray[np.float64] = np.nan_to_num(added)[rows]
+    found -= found.mean(axis=1, keepdims=True)
+    return found
 
 
 def variances(parts: NDArray[np.float64]) -> NDArray[np.float64]:

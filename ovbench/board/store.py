@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ovbench.board.check import Checked, check_submission
+from ovbench.board.check import Checked, check_submission, title
 from ovbench.board.record import Record
 from ovbench.board.submission import (
     SubmissionError,
+    printable,
     read_submission,
     record_id,
     record_line,
@@ -90,6 +91,8 @@ class Added:
 
     file: Path
     checked: Checked
+    same_answers: tuple[str, ...] = ()
+    """A sentence for each record whose answers are, to the letter, those of another system."""
 
 
 def add(
@@ -117,6 +120,7 @@ def add(
         make_folder(home / part)
     with locked(home):
         _refuse_twice(home, found)
+        found = _with_same_answers(home, found)
         written: list[Path] = []
         try:
             for one in found:
@@ -155,6 +159,33 @@ def _refuse_twice(home: Path, found: Sequence[Added]) -> None:
             raise SubmissionError(one.checked.file, problems)
         there.update((record.id, name) for record in one.checked.records)
         names.add(one.file)
+
+
+def _with_same_answers(home: Path, found: Sequence[Added]) -> list[Added]:
+    """Say where another system gave every answer alike: by chance, or one was copied."""
+    known: dict[tuple[object, ...], Entry] = {}
+    for entry in read_board(home).entries:
+        known.setdefault(_answer_key(entry.record), entry)
+    told = []
+    for one in found:
+        sentences = []
+        for new in one.checked.records:
+            if not new.record.predictions:
+                continue
+            name = str(one.file.relative_to(home))
+            old = known.setdefault(_answer_key(new.record), Entry(new.id, new.record, name))
+            if old.record.system != new.record.system:
+                sentences.append(
+                    f"every answer of {title(new.record)} is the same as in record {old.id} "
+                    f"({printable(old.record.system.name)}, {old.file})"
+                )
+        told.append(replace(one, same_answers=tuple(sentences)))
+    return told
+
+
+def _answer_key(record: Record) -> tuple[object, ...]:
+    answers = sorted((entry.id, entry.labels or ()) for entry in record.predictions)
+    return record.task.id, record.task.split, record.protocol, tuple(answers)
 
 
 def _entries(path: Path, file: str) -> list[Entry]:

@@ -3,7 +3,8 @@
 Records share a table when they answer the same items by the same score: task, split, signature
 (published: metric as printed), digest of the gold, and protocol. Rows are sorted: ranked ones by
 the headline, then those without a rank, then the floors; equal scores follow each other by name.
-Nothing depends on the order of the records.
+Nothing depends on the order of the records. Where some records of a table carry predictions, those
+alone say what it is ranked by and what the floors are: claims of others cannot change either.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from ovbench.board.store import Board, Entry
 
 FLOOR = "floor"
 """Provenance of the rows that no system made."""
+CLAIMED = "no answers: its figures are a claim"
+"""Remark on a row that nobody can compute again."""
 _LOWER = re.compile(r"\b(mae|mse|rmse|wer|cer|eer|error|loss|perplexity)\b", re.IGNORECASE)
 
 
@@ -123,10 +126,11 @@ def tables(board: Board) -> tuple[Table, ...]:
 def _table(key: tuple[str, ...], entries: Sequence[Entry]) -> Table:
     records = [entry.record for entry in entries]
     first = records[0]
-    headline = _most_common(record.headline for record in records)
+    shown = [record for record in records if record.predictions] or records
+    headline = _most_common(record.headline for record in shown)
     higher = not _LOWER.search(f"{headline} {first.protocol}")
     ranking = rank(entries, headline, higher_is_better=higher)
-    floors, floor_notes = _floors(records, headline, higher)
+    floors, floor_notes = _floors(shown, headline, higher)
     sizes = {record.task.items for record in records}
     title = f"{first.task.id}, {first.task.split}: {first.protocol}"
     return Table(

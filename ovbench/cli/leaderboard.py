@@ -101,6 +101,8 @@ def add(
     for file, left in _not_recomputed([one.checked for one in added]):
         note(f"warning: {file}: {left}")
     for one in added:
+        for sentence in one.same_answers:
+            note(f"warning: {one.checked.file}: {sentence}")
         typer.echo(one.file)
 
 

@@ -119,7 +119,7 @@ def _folder(path: str) -> Path:
         "no sentence-transformers model",
         where=path,
         expected="a folder with modules.json, or the name of a model in the local cache",
-        mend="fetch it once with: hf download <name>",
+        mend=None if Path(path).exists() else f"fetch it once with: hf download {path}",
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import tempfile
 from contextlib import suppress
 from pathlib import Path
@@ -25,9 +26,15 @@ def write_text(path: str | Path, text: str) -> None:
 
 
 def write_bytes(path: str | Path, data: bytes) -> None:
-    """Write ``data``, whole or not at all. Raises as :func:`write_text`."""
+    """Write ``data``, whole or not at all. Raises as :func:`write_text`.
+
+    A device or a pipe (``/dev/null``, ``/dev/stdout``) is written to, and stays what it is.
+    """
     if path == "":
         raise InputError("the file name is empty", expected="the name of a file")
+    if _is_device(path):
+        _write_through(path, data)
+        return
     try:
         # A link keeps pointing where it did: the file that it names is the one replaced.
         target = Path(os.path.realpath(path))
@@ -56,6 +63,23 @@ def write_bytes(path: str | Path, data: bytes) -> None:
     finally:
         with suppress(FileNotFoundError):
             Path(temporary).unlink()
+
+
+def _is_device(path: str | Path) -> bool:
+    """Whether there is something that is neither a file nor a folder."""
+    try:
+        mode = Path(path).stat().st_mode
+    except (OSError, ValueError):
+        return False
+    return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
+
+
+def _write_through(path: str | Path, data: bytes) -> None:
+    try:
+        with Path(path).open("wb") as file:
+            file.write(data)
+    except OSError as error:
+        raise OvbenchError(f"{path}: writing failed ({error.strerror}).") from None
 
 
 def _mode(target: Path) -> int:

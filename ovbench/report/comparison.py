@@ -95,8 +95,12 @@ def _tested(row: Row, title: str) -> tuple[str, str]:
     if found is None:
         return DASH, DASH
     above = row.above_noise[title]
-    p = DASH if found.p_holm is None else f"{found.p_holm:.3f}"
-    return p, DASH if above is None else "yes" if above else "no"
+    return _p(found.p_holm), DASH if above is None else "yes" if above else "no"
+
+
+def _p(value: float | None) -> str:
+    """Three digits; no p is 0."""
+    return DASH if value is None else "<0.001" if value < 0.0005 else f"{value:.3f}"
 
 
 def _known(value: float | None, form: Callable[[float], str]) -> str:

@@ -106,6 +106,9 @@ def evaluate_recipe(
         size = CONSTANT_BATCH if batch_size == "auto" else batch_size
         sized, train = _with_batch(chosen, size), recipe.train_task(where.scale)
         return [_evaluate_constant(recipe, task, train, out, sized) for task in loaded]
+    for task in loaded:
+        with missing.noted():
+            _require_texts(task, recipe.context_at(where.scale).source)
     opened = open_recipe(recipe, where, out, missing, asked=name)
     found = []
     for task in loaded:
@@ -281,6 +284,27 @@ def _evaluated(name: str, split: str | None) -> Task:
             f"split {split!r} of {name} is one to train on", expected="a test or dev split"
         )
     return task
+
+
+def _require_texts(task: Task, context_source: str) -> None:
+    """Refuse a task that shows a language model nothing: it would answer every item alike.
+
+    So would contexts made of descriptions, where there are none.
+    """
+    described = any(item.description for item in task.items)
+    if not described and not any(item.transcript for item in task.items):
+        raise InputError(
+            f"no item of {task.id}/{task.split} has a transcript or a description",
+            expected="texts that a language model can answer from",
+            mend="put the data set's transcripts, or a descriptions.jsonl, beside its files",
+        )
+    if context_source == "description" and not described:
+        raise InputError(
+            f"the label context is made of descriptions, and no item of {task.id}/{task.split} "
+            "has one",
+            mend="put a descriptions.jsonl beside the data set's files, or take a recipe with "
+            "another context",
+        )
 
 
 def training_seed(adapter: Path) -> int | None:

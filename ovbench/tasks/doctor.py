@@ -141,6 +141,8 @@ class _Look:
         """Part → why its splits are not those of the files: they may be another release's."""
         self._missing: dict[tuple[str, ...], list[str]] = {}
         """Files → the splits that cannot be read without one of them."""
+        self._unreadable: dict[str, list[str]] = {}
+        """Fault → the splits that cannot be read for it: one file often holds all of them."""
         self.any_file = self._look_for_files()
         for part in dict.fromkeys(view.part for view in card.views.values()):
             self._read_part(part)
@@ -187,9 +189,10 @@ class _Look:
         except WrongCountError as error:
             self._others.setdefault(part, []).append(f"{what}: {error}")
         except OvbenchError as error:
-            self._say("wrong", f"{what}: {error}")
+            self._unreadable.setdefault(str(error), []).append(what)
         except FAULTS as error:
-            self._say("wrong", f"{what}: cannot be read ({type(error).__name__}: {error})")
+            fault_told = f"cannot be read ({type(error).__name__}: {error})"
+            self._unreadable.setdefault(fault_told, []).append(what)
         return None
 
     def _look_for_files(self) -> bool:
@@ -214,6 +217,8 @@ class _Look:
             way = self._way(files)
             names = " or ".join(files)
             self._say("missing", f"{', '.join(splits)} cannot be read: {names} is not there{way}")
+        for why, splits in self._unreadable.items():
+            self._say("wrong", f"{_some(splits)}: {why}")
         for texts in self._others.values():
             # A note where the files are those of another part: nobody has every release.
             self._say("note" if self.ids else "wrong", texts[0])
@@ -222,9 +227,8 @@ class _Look:
                 self._say("note", f"no item has a {called}")
             elif without:
                 splits = list(dict.fromkeys(without.values()))
-                shown = ", ".join(splits[:_SHOWN]) + (", …" if len(splits) > _SHOWN else "")
                 share = f"{len(without)} of {len(self._items)} items"
-                self._say("note", f"{share} have no {called} ({shown})")
+                self._say("note", f"{share} have no {called} ({_some(splits)})")
 
     def _way(self, files: Sequence[str]) -> str:
         """How to get one of the files, where it is public."""
@@ -337,6 +341,11 @@ def _of_ids(what: str, rows: Rows) -> Iterator[Finding]:
     twice = [name for name, count in times.items() if count > 1]
     if twice:
         yield Finding("wrong", f"{what}: {_told('repeated id', twice)}")
+
+
+def _some(splits: Sequence[str]) -> str:
+    """``train, dev, test, …``."""
+    return ", ".join(splits[:_SHOWN]) + (", …" if len(splits) > _SHOWN else "")
 
 
 def _told(what: str, names: Sequence[str]) -> str:

@@ -149,6 +149,4 @@ def _description(line: str, where: str) -> tuple[str, str]:
         name, text = entry.get("id"), entry.get("description")
         if isinstance(name, str) and isinstance(text, str):
             return name, text
-    raise InputError(
-        "not a description", where=where, expected='{"id": "…", "description": "…"}'
-    )
+    raise InputError("not a description", where=where, expected='{"id": "…", "description": "…"}')

@@ -128,8 +128,9 @@ def _status(pair: Pair, length: int, max_length: int) -> str:
 
 
 def _nothing_left(statuses: Counter[str], max_length: int) -> InputError:
-    counts = ", ".join(f"{n} {status}" for status, n in sorted(statuses.items())) or "no items"
+    why = {TOO_LONG: f"longer than max_length {max_length}", NO_TARGET: "without an emotion word"}
+    counts = ", ".join(f"{n} {why[status]}" for status, n in sorted(statuses.items()))
     return InputError(
-        f"nothing is left to train on or to evaluate ({counts}; max_length {max_length})",
+        f"nothing is left to train on or to evaluate (items: {counts or 'none'})",
         mend="raise max_length in the recipe" if statuses[TOO_LONG] else None,
     )

@@ -215,6 +215,19 @@ def test_without_predictions_or_gold_nothing_is_claimed(
     assert "--data" in one.why
 
 
+def test_a_claim_without_predictions_is_at_least_possible(
+    run_records: tuple[Record, ...], tmp_path: Path
+) -> None:
+    def claim(body: Body) -> None:
+        del body["predictions"]
+        body["scores"]["f1"] |= {"value": 7.5, "low": 0.9, "high": 0.1}
+
+    assert check_submission(changed(run_records[0], tmp_path, claim)).problems == (
+        "scores['f1'].value: 7.5; scores are fractions, from 0 to 1",
+        "scores['f1']: its interval ends (0.1) below its start (0.9)",
+    )
+
+
 def test_several_records_and_their_kinds(run_records: tuple[Record, ...], tmp_path: Path) -> None:
     path = tmp_path / "x.json"
     path.write_text(submission_text([run_records[0], run_records[0]]), "utf-8")

@@ -131,3 +131,21 @@ def test_a_board_that_cannot_be_read_says_which_file(tmp_path: Path) -> None:
     first.rename(tmp_path / "measured" / "a.json")
     with pytest.raises(SubmissionError, match="belongs elsewhere"):
         read_board(tmp_path)
+
+
+def test_answers_that_another_system_gave_to_the_letter_are_told(
+    run_records: tuple[Record, ...], tmp_path: Path
+) -> None:
+    first, board = run_records[0], tmp_path / "board"
+    renamed = first.model_copy(
+        update={"system": first.system.model_copy(update={"name": "My System"})}
+    )
+    mine, copied = tmp_path / "mine.json", tmp_path / "copied.json"
+    mine.write_text(submission_text([first]), "utf-8")
+    copied.write_text(submission_text([renamed]), "utf-8")
+    assert add([mine], board)[0].same_answers == ()
+    (told,) = add([copied], board)[0].same_answers
+    assert told.startswith("every answer of My System on tinyov, ew-open-1 is the same as in")
+    assert f"record {record_id(first)} ({first.system.name}, measured/mine.json)" in told
+    both = add([mine, copied], tmp_path / "other")
+    assert [len(one.same_answers) for one in both] == [0, 1]

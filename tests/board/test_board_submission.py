@@ -113,6 +113,14 @@ BAD: dict[str, tuple[object, list[str]]] = {
         published(task={"id": "a", "split": "b", "items": True}),
         ["task.items: True; expected a valid integer"],
     ),
+    "a number of parameters that no program takes": (
+        json.dumps(published(cost={"trainable_parameters": 10**400})),
+        ["cost.trainable_parameters: 1000"],
+    ),
+    "half a surrogate pair": (
+        published(system={"name": "a\ud800b"}),
+        ["half a surrogate pair; expected valid Unicode"],
+    ),
     "a misspelt key": (
         published(systm={"name": "B"}),
         ["systm: unknown key (did you mean 'system'?)"],

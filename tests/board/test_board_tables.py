@@ -72,6 +72,27 @@ def test_of_a_floor_with_several_values_the_hardest_is_shown() -> None:
     ]
 
 
+def test_claims_without_answers_change_neither_headline_nor_floors() -> None:
+    honest = answered(0.5, 1)
+    claim = honest.model_copy(
+        update={
+            "headline": "precision",
+            "floors": {"majority": {"f1": 0.99}, "made up": {"f1": 1.0}},
+            "predictions": (),
+        }
+    )
+    others = [
+        claim.model_copy(update={"system": claim.system.model_copy(update={"name": name})})
+        for name in "abc"
+    ]
+    floors = {"majority": {"f1": 0.1}}
+    table = only(honest.model_copy(update={"floors": floors}), *others)
+    assert table.headline == "f1"
+    told = {row.name: row.values["f1"].value for row in table.rows if row.provenance == FLOOR}
+    assert told == {"majority": 0.1}
+    assert only(*others).headline == "precision"
+
+
 def test_lower_is_better_for_errors() -> None:
     scores = [{"MAE": ScoreEntry(value=v, low=v - 0.01, high=v + 0.01)} for v in (0.9, 0.5)]
     records = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -59,3 +60,20 @@ def test_where_nothing_can_be_written(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="the file name is empty"):
         write_text("", "x")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file"]
+
+
+def test_a_pipe_and_a_device_are_written_to_and_stay(tmp_path: Path) -> None:
+    pipe, got = tmp_path / "pipe", list[bytes]()
+    os.mkfifo(pipe)
+    reader = threading.Thread(target=lambda: got.append(pipe.read_bytes()))
+    reader.start()
+    write_text(pipe, "x")
+    reader.join(10)
+    assert got == [b"x"]
+    assert pipe.is_fifo()
+    write_text(os.devnull, "x")
+    assert Path(os.devnull).is_char_device()
+    if Path("/dev/full").is_char_device():
+        with pytest.raises(OvbenchError, match="No space left"):
+            write_text("/dev/full", "x")
+        assert Path("/dev/full").is_char_device()

@@ -118,6 +118,14 @@ def test_a_terminal_of_100_columns_shows_all_of_it(comparison: Comparison) -> No
         assert table.count(part) >= 2, part
 
 
+def test_no_p_is_nothing(comparison: Comparison) -> None:
+    first, second = comparison.rows
+    tiny = second.differences["WF"].model_copy(update={"p_holm": 1e-4})
+    rows = (first, second.model_copy(update={"differences": {"WF": tiny}}))
+    (section,) = comparison_lines(comparison.model_copy(update={"rows": rows}))
+    assert "p <0.001, above" in section.rows[1][1]
+
+
 def test_the_plot_shows_every_method_seed_and_the_noise_floor(comparison: Comparison) -> None:
     data = json.loads(chart(comparison).to_json())
     layers = data["hconcat"][0]["layer"]

@@ -285,6 +285,21 @@ def test_all_that_is_missing_is_told_at_once(
     assert not (tmp_path / "affectgpt-lora-r8").exists()
 
 
+def test_a_task_that_shows_a_model_nothing_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = fake_load("tinyov")
+    bare = tuple(replace(item, description="", transcript="") for item in task.items)
+    monkeypatch.setattr("ovbench.runs.recipe.load_task", lambda *_: replace(task, items=bare))
+    with pytest.raises(InputError, match=f"no item of {task.id}/{task.split} has a transcript"):
+        evaluate_recipe("lora-las-r4", out=tmp_path, place=Place(device="cpu"))
+    heard = tuple(replace(item, description="", transcript="so") for item in task.items)
+    monkeypatch.setattr("ovbench.runs.recipe.load_task", lambda *_: replace(task, items=heard))
+    with pytest.raises(InputError, match=r"made of descriptions, and no item of .* has one"):
+        evaluate_recipe("lora-las-r4", out=tmp_path, place=Place(device="cpu"))
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_what_was_given_is_in_the_next_command(tmp_path: Path, base_folder: Path) -> None:
     recipe = variant(tmp_path, "mine", "r = 4", "r = 8")
     with pytest.raises(InputError, match=rf"ovbench train --model {recipe} --base"):

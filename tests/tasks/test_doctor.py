@@ -185,6 +185,17 @@ def test_a_damaged_file_is_a_finding(written: Write) -> None:
     assert report.state == "partly"
 
 
+def test_one_fault_of_many_splits_is_told_once(
+    written: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise InputError("line 7: 3 fields", expected="11")
+
+    monkeypatch.setattr("ovbench.tasks.doctor.read_split", broken)
+    (report,) = examine(written(train=TRAIN, test=TEST))
+    assert texts(report, "wrong") == ["train, test: line 7: 3 fields; expected 11."]
+
+
 def test_the_reader_s_own_findings_are_kept_and_its_failures_told(written: Write) -> None:
     data = written(train=TRAIN, test=TEST)
     reader = sys.modules["ovbench.tasks.readers.toy_one"]

@@ -74,6 +74,12 @@ def test_mer2023_as_distributed(tmp_path: Path) -> None:
     assert {gold.valence for _, gold in rows("mer2023", "test3", tmp_path)} == {None}
 
 
+def test_a_placeholder_is_no_valence_in_any_table(tmp_path: Path) -> None:
+    lines = ("a", "sad", -10), ("b", "sad", "-10.0"), ("c", "sad", -5)
+    write_csv(tmp_path / "label-disdim.csv", "name,discrete,valence", *lines)
+    assert [gold.valence for _, gold in rows("mer2024", "train", tmp_path)] == [None, None, -5.0]
+
+
 def test_valence_is_scored_by_its_sign(tmp_path: Path) -> None:
     write_csv(
         tmp_path / "test1-label.csv",

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 import numpy as np
 from markupsafe import Markup
@@ -138,6 +139,7 @@ class _Items:
         first = next(iter(self._label), "")
         names = self._trace(first) if self._trace else [_CLASS] if self._classes else []
         self._rings: dict[str, dict[str, int]] = {ring: {} for ring in names}
+        self._codes_on = {ring: np.zeros(0, dtype=np.int64) for ring in names}
         self._gold_pairs = {ring: self._pairs(ring, "gold", 0, self._gold) for ring in names}
 
     def of(self, system: int) -> dict[str, object]:
@@ -199,13 +201,22 @@ class _Items:
             every = self._classes[side][start : start + len(labels)]
             found = {(item, self._code(ring, str(one))) for item, one in enumerate(every) if one}
         else:
-            found = {
-                (item, self._code(ring, self._clusters(label)[ring]))
-                for item, of_item in enumerate(labels)
-                for label in of_item
-            }
-        known = sorted(pair for pair in found if pair[1] >= 0)
-        return np.array(known, dtype=np.int64).reshape(-1, 2)
+            items = np.repeat(np.arange(len(labels)), list(map(len, labels)))
+            flat = np.fromiter(chain.from_iterable(labels), dtype=np.int64, count=len(items))
+            return _distinct(items, self._places_on(ring)[flat])
+        pairs = np.array(sorted(found), dtype=np.int64).reshape(-1, 2)
+        return _distinct(pairs[:, 0], pairs[:, 1])
+
+    def _places_on(self, ring: str) -> NDArray[np.int64]:
+        """The cluster of every label so far on a ring, -1 where it has none; shape (labels,)."""
+        known = self._codes_on[ring]
+        new = [
+            self._code(ring, self._clusters(label)[ring])
+            for label in range(len(known), len(self._label))
+        ]
+        if new:
+            known = self._codes_on[ring] = np.append(known, np.array(new, dtype=np.int64))
+        return known
 
     def _counts(
         self, ring: str, system: int, labels: Sequence[Sequence[int]]
@@ -219,6 +230,13 @@ class _Items:
         size = len(self._rings[ring])
         shared = named[np.isin(named @ [size, 1], gold @ [size, 1])]
         return {"named": _per_cluster(named, size), "both": _per_cluster(shared, size)}
+
+
+def _distinct(items: NDArray[np.int64], clusters: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Distinct pairs, sorted, without those whose cluster is -1; shape (pairs, 2)."""
+    known = clusters >= 0
+    width = int(clusters.max(initial=0)) + 1
+    return np.column_stack(np.divmod(np.unique(items[known] * width + clusters[known]), width))
 
 
 def _per_cluster(pairs: NDArray[np.int64], clusters: int) -> list[int]:

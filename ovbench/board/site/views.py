@@ -129,8 +129,9 @@ class TableView:
 
     @property
     def leader(self) -> Line | None:
-        """The first ranked row."""
-        return next((line for line in self.lines if line.row.rank and line.headline), None)
+        """The first ranked row, where there is another to be before."""
+        ranked = [line for line in self.lines if line.row.rank and line.headline]
+        return ranked[0] if len(ranked) > 1 else None
 
     @property
     def comparable(self) -> bool:

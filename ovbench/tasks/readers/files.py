@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -146,16 +147,19 @@ def class_word(label: MerbenchLabel, names: Sequence[str], where: str) -> str:
 def label_words(text: str, where: str) -> tuple[str, ...]:
     """Emotion words of an open-set cell: ``['a', 'b']``, ``a, b`` or empty.
 
-    Read as the parser ``open`` does.
+    Read as the parser ``open`` does. A list that it takes for sentences, for a long phrase among
+    its entries, is split as the data sets' authors do.
 
     Raises
     ------
     InputError
-        If the cell is neither words nor empty, but a sentence, say.
+        If the cell is neither words nor empty, but a sentence without brackets, say.
     """
     from ovbench.io.labels import Status, get_parser
 
     found = get_parser("open").parse(text)
+    if found.status is Status.UNPARSABLE and re.fullmatch(r"\s*\[.*\]\s*", text, re.DOTALL):
+        found = get_parser("affectgpt").parse(text.strip())
     if found.status is Status.UNPARSABLE:
         raise InputError(f"{text!r:.60} is no list of words", where=where, expected="['a', 'b']")
     return tuple(found.labels)
