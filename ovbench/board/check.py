@@ -8,6 +8,7 @@ as told, how the checkpoint was chosen, that no gold reached the context.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -208,7 +209,7 @@ def _check_claims(record: Record, found: _Findings) -> None:
 
 def _release(version: str) -> tuple[int, ...] | None:
     """``0.1.0`` as numbers, which older releases have smaller ones of; None: no release."""
-    match = re.match(r"[0-9]{1,6}(\.[0-9]{1,6}){1,3}", version, re.ASCII)
+    match = re.match(r"[0-9]{1,6}(\.[0-9]{1,6}){0,3}", version, re.ASCII)
     return tuple(map(int, match[0].split("."))) if match else None
 
 

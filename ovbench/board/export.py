@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 from ovbench.board.record import Record, ScoreEntry
 from ovbench.board.store import Entry
-from ovbench.board.tables import CLAIMED, Row, Table
+from ovbench.board.tables import Row, Table
 from ovbench.errors import InputError, MissingExtraError, UnknownNameError
 from ovbench.report.render import FORMATS, plain
 from ovbench.report.sections import DASH, Section, percent
@@ -103,8 +103,6 @@ def _evidence(row: Row) -> str:
 def _remarks(row: Row) -> Iterator[str]:
     if row.why_unranked and row.record:
         yield f"not ranked: {row.why_unranked}"
-    if row.claimed:
-        yield CLAIMED
     if row.record and row.record.origin.note:
         yield row.record.origin.note
 

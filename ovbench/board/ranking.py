@@ -44,7 +44,9 @@ TOLERANCE = 5e-5
 
 ORACLE = "oracle context"
 TEST_BEST = "checkpoint chosen on test"
+CLAIMED = "no answers: its figures are a claim"
 NO_EVIDENCE = "no interval and no predictions"
+OTHER_SCORE = "its answers do not give this score"
 UNUSED_PREDICTIONS = "its predictions cannot be used here, and it has no interval"
 
 
@@ -91,11 +93,15 @@ class _Evidence:
 def rank(entries: Sequence[Entry], headline: str, *, higher_is_better: bool = True) -> Ranking:
     """The range of places that tests leave open for every record of one table.
 
-    Oracles and checkpoints chosen on test are not ranked and take no part in the correction.
+    Oracles, checkpoints chosen on test, figures of ours that no answers stand behind and those that
+    their own answers do not give are not ranked, and take no part in the correction.
     """
     unranked = {entry.id: why for entry in entries if (why := _never(entry.record, headline))}
     answers, answered, problem = _answers(entries)
     evidence = _evidence([entry.record for entry in entries], headline, answers, answered)
+    if answers is not None and headline in answers.evaluation.scores:
+        lied = [entries[index].id for index in answered if evidence.place[index] < 0]
+        unranked = dict.fromkeys(lied, OTHER_SCORE) | unranked
     for entry, error in zip(entries, evidence.own, strict=True):
         if entry.id not in unranked and np.isnan(error):
             unranked[entry.id] = UNUSED_PREDICTIONS if entry.record.predictions else NO_EVIDENCE
@@ -134,6 +140,8 @@ def _never(record: Record, headline: str) -> str | None:
         return ORACLE
     if record.checkpoint.selection == "test-best":
         return TEST_BEST
+    if record.origin.kind != "published" and not record.predictions:
+        return CLAIMED
     return None if headline in record.scores else f"no score {headline}"
 
 

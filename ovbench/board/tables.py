@@ -22,8 +22,6 @@ from ovbench.board.store import Board, Entry
 
 FLOOR = "floor"
 """Provenance of the rows that no system made."""
-CLAIMED = "no answers: its figures are a claim"
-"""Remark on a row that nobody can compute again."""
 _LOWER = re.compile(r"\b(mae|mse|rmse|wer|cer|eer|error|loss|perplexity)\b", re.IGNORECASE)
 
 
@@ -60,13 +58,6 @@ class Row:
     rank: tuple[int, int] | None
     why_unranked: str | None
     file: str
-
-    @property
-    def claimed(self) -> bool:
-        """Whether nobody can compute its figures again: no answers ride along."""
-        return self.provenance in ("measured", "recomputed") and not (
-            self.record and self.record.predictions
-        )
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from ovbench.context import ContextBuilder, ContextSettings, open_context, open_encoder
+from ovbench.errors import InputError
 from ovbench.systems.backbones import TINY, locate
 from ovbench.systems.loading import Base, build, load_base
 from ovbench.systems.memory import check_training_memory
@@ -17,6 +18,7 @@ from ovbench.systems.missing import Missing
 from ovbench.systems.prompting import Prompt
 from ovbench.systems.recipe import CausalLmRecipe
 from ovbench.tasks import Task, load_task, trainable
+from ovbench.tasks.card import card_of
 from ovbench.training.encode import Encoded, Pair, encode
 
 if TYPE_CHECKING:
@@ -78,13 +80,25 @@ def look(
             check_training_memory(recipe, scale, backbone, dtype, device)
     for split in ("train", "dev"):
         with missing.noted():
-            splits.append(trainable(load_task(task, split)))
+            splits.append(trainable(_split(task, split)))
     if context.source != "none":
         with missing.noted():
             open_encoder(context.encoder)
     missing.tell()
     train, dev = splits
     return train, dev
+
+
+def _split(task: str, split: str) -> Task:
+    """A split to learn from or to choose on; its absence is told as what it is."""
+    there = card_of(task).splits_of(task)
+    if split not in there:
+        raise InputError(
+            f"task {task!r} has no {split} split (it has {', '.join(there)})",
+            expected="a task with the splits train and dev; a test split is never trained on",
+            mend=f"see its splits with: ovbench tasks show {task}",
+        )
+    return load_task(task, split)
 
 
 def prepare(

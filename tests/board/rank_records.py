@@ -45,7 +45,10 @@ def record(
     floors: dict[str, dict[str, float]] | None = None,
     **more: Any,
 ) -> Record:
-    """A record of a task that nobody has; ``half`` is half its interval's width."""
+    """A record of a task that nobody has; ``half`` is half its interval's width.
+
+    With an answer, unless it is published: without one nothing of ours is ranked.
+    """
     published = kind == "published"
     low, high = (None, None) if half is None else (value - half, value + half)
     return Record(
@@ -58,6 +61,7 @@ def record(
         scores=scores or {"f1": ScoreEntry(value=value, low=low, high=high)},
         floors=floors or {},
         origin=Origin(kind=kind, source="a paper" if published else None),
+        predictions=() if published else (PredictionEntry(id="x", labels=("sad",)),),
     )
 
 

@@ -165,6 +165,14 @@ def test_the_batch_size_and_another_version_are_understood(
     found = check_submission(old)
     assert found.problems == ()
     assert found.records[0].marks == (f"made by ovbench '0.0.1'; this is {ovbench.__version__}",)
+    for version in ("99.0", "later"):
+        later = changed(
+            record,
+            tmp_path,
+            lambda b, v=version: b.update(signature=_older(b).replace("v:0.0.1", f"v:{v}")),  # type: ignore[misc]
+        )
+        (problem,) = check_submission(later).problems
+        assert f"made by ovbench '{version}'" in problem
     both = changed(record, tmp_path, lambda b: b.update(signature=_older(b).replace("n:3", "n:4")))
     (problem,) = check_submission(both).problems
     assert "'n' is '432', here '332' (made by ovbench '0.0.1'" in problem

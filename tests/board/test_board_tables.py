@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rank_records import HOSTILE, answered, board, record
 
+from ovbench.board.ranking import NO_EVIDENCE, ORACLE, UNUSED_PREDICTIONS
 from ovbench.board.record import ScoreEntry
 from ovbench.board.store import Board
 from ovbench.board.tables import FLOOR, Table, tables
@@ -37,7 +38,7 @@ def test_what_is_not_scored_alike_is_not_in_one_table() -> None:
     assert len({table.slug for table in found}) == 5
     published = next(table for table in found if table.signature is None)
     assert published.rows[0].provenance == "published"
-    assert published.rows[0].why_unranked == "no interval and no predictions"
+    assert published.rows[0].why_unranked == NO_EVIDENCE
 
 
 def test_rows_are_ranked_then_unranked_then_floors() -> None:
@@ -53,7 +54,7 @@ def test_rows_are_ranked_then_unranked_then_floors() -> None:
     ]  # fmt: skip
     assert [row.rank is None for row in table.rows] == [False, False, True, True, True, True]
     assert [row.why_unranked for row in table.rows[2:]] == [
-        "oracle context", "no interval and no predictions", FLOOR, FLOOR,
+        ORACLE, UNUSED_PREDICTIONS, FLOOR, FLOOR,
     ]  # fmt: skip
     assert table.rows[-1].record is None
     assert table.rows[-1].id == table.rows[-1].file == ""

@@ -13,7 +13,7 @@ from rank_records import HOSTILE, answered, board, record
 
 from ovbench.board.export import MODEL_INDEX, export_table, hugging_face, rank_text, section_of
 from ovbench.board.record import Origin, Record, ScoreEntry
-from ovbench.board.tables import CLAIMED, Table, tables
+from ovbench.board.tables import Table, tables
 from ovbench.errors import InputError, MissingExtraError, UnknownNameError
 
 UNSEEN = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
@@ -47,20 +47,15 @@ def test_the_cells_of_a_table() -> None:
     section = section_of(table)
     assert section.columns == ("rank", "system", "f1", "interval", "from", "remark", "record")
     rows = [row[:6] for row in section.rows]
-    unranked = f"not ranked: oracle context; {CLAIMED}"
+    unranked = "not ranked: oracle context"
     assert rows == [
-        ("1–2", "a", "60.00", "[55.00, 65.00]", "measured", CLAIMED),
-        ("1–2", "b", "58.00", "[53.00, 63.00]", "measured", CLAIMED),
+        ("1–2", "a", "60.00", "[55.00, 65.00]", "measured", ""),
+        ("1–2", "b", "58.00", "[53.00, 63.00]", "measured", ""),
         ("–", "best", "90.00", "[89.00, 91.00]", "measured", unranked),
         ("–", "majority", "12.30", "–", "floor", ""),
     ]
     assert rank_text(table.rows[0]) == "1–2"
     assert section.notes[-1] == "signature: one|v:1"
-
-
-def test_only_a_record_without_answers_is_called_a_claim() -> None:
-    (own, copied) = (table_of(answered(0.5)), table_of(record("a", 0.5, kind="published")))
-    assert [row.claimed for row in (*own.rows, *copied.rows)] == [False, False]
 
 
 def test_published_figures_come_with_their_source() -> None:

@@ -21,8 +21,15 @@ from ovbench.board.pairs import (
     two_sided,
     variances,
 )
-from ovbench.board.ranking import NO_EVIDENCE, ORACLE, TEST_BEST, UNUSED_PREDICTIONS, rank
-from ovbench.board.record import PredictionEntry, Record, ScoreEntry
+from ovbench.board.ranking import (
+    CLAIMED,
+    ORACLE,
+    OTHER_SCORE,
+    TEST_BEST,
+    UNUSED_PREDICTIONS,
+    rank,
+)
+from ovbench.board.record import PredictionEntry, Record, ScoreEntry, TaskEntry
 from ovbench.board.rescore import rescore
 from ovbench.metrics import categorical
 from ovbench.metrics.significance import holm, paired
@@ -200,8 +207,11 @@ def test_what_is_never_ranked() -> None:
         record("e", scores={"f1": ScoreEntry(value=0.5, low=0.5, high=0.5)}),
         record("f", scores={"f1": ScoreEntry(value=0.5, low=0.6, high=0.7)}),
     )
-    assert whys(*records) == [ORACLE, TEST_BEST, NO_EVIDENCE, None, NO_EVIDENCE, NO_EVIDENCE]
+    unused = UNUSED_PREDICTIONS
+    assert whys(*records) == [ORACLE, TEST_BEST, unused, None, unused, unused]
     assert ranks(*records)[3] == (1, 1)
+    claim = record("g", 0.99, 0.001).model_copy(update={"predictions": ()})
+    assert whys(*records, claim)[6] == CLAIMED
 
 
 def test_paired_answers_tell_apart_what_intervals_do_not() -> None:
@@ -219,14 +229,17 @@ def test_paired_answers_tell_apart_what_intervals_do_not() -> None:
     bare = [
         entry.record.model_copy(
             update={
-                "predictions": (),
                 "scores": {"f1": ScoreEntry(value=v, low=v - 0.045, high=v + 0.045)},
             }
         )
         for entry in entries
         for v in [entry.record.scores["f1"].value]
     ]
-    assert ranks(*bare) == [(1, 2), (1, 2)]
+    elsewhere = [
+        one.model_copy(update={"task": TaskEntry(id="nowhere", split="test", digest="0" * 64)})
+        for one in bare
+    ]
+    assert ranks(*elsewhere) == [(1, 2), (1, 2)]
     assert len(gold) == 332
 
 
@@ -251,7 +264,10 @@ def test_a_claim_that_its_predictions_do_not_give_is_not_tested_on_them() -> Non
     entries = board(honest, liar).entries
     found = rank(entries, "f1")
     assert found.ranks == {entries[0].id: (1, 1)}
-    assert found.unranked == {entries[1].id: UNUSED_PREDICTIONS}
+    assert found.unranked == {entries[1].id: OTHER_SCORE}
+    with_interval = {"f1": ScoreEntry(value=0.999, low=0.998, high=1.0)}
+    entries = board(honest, liar.model_copy(update={"scores": with_interval})).entries
+    assert rank(entries, "f1").unranked == {entries[1].id: OTHER_SCORE}
     assert any("1 record are not used" in note for note in found.notes)
 
 

@@ -253,6 +253,12 @@ def test_trackers_that_are_absent_or_unknown_are_said(
     assert not list(tmp_path.iterdir())
 
 
+def test_a_task_of_a_test_split_alone_is_said_so(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"'ov-merd' has no train split \(it has test\)"):
+        train(recipe("affectgpt-lora-r8"), "tiny", 0, tmp_path / "t", task="ov-merd", device="cpu")
+    assert not (tmp_path / "t").exists()
+
+
 def test_test_splits_and_trivial_baselines_are_not_trained(base: Path, tmp_path: Path) -> None:
     chosen = recipe("affectgpt-lora-r8")
     test = load_task("tinyov", "test")
