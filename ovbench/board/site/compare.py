@@ -131,6 +131,8 @@ class _Items:
     def __init__(self, answers: Answers) -> None:
         self._answers = answers
         self._scores = answers.item_scores()
+        self._rows: list[list[int]] = answers.rows().tolist()
+        self._answer_of: dict[int, list[int]] = {}
         self._label: dict[str, int] = {}
         self._gold = [self._codes(answers.describe(0, item)[0]) for item in range(len(answers.ids))]
         self._places: dict[int, dict[str, str | None]] = {}
@@ -140,16 +142,15 @@ class _Items:
         names = self._trace(first) if self._trace else [_CLASS] if self._classes else []
         self._rings: dict[str, dict[str, int]] = {ring: {} for ring in names}
         self._codes_on = {ring: np.zeros(0, dtype=np.int64) for ring in names}
-        self._gold_pairs = {ring: self._pairs(ring, "gold", 0, self._gold) for ring in names}
+        flat = _flat(self._gold)
+        self._gold_marks = {ring: self._marks(ring, "gold", 0, *flat) for ring in names}
 
     def of(self, system: int) -> dict[str, object]:
         """One system's answers, their agreement with gold, and counts per cluster."""
-        labels = [
-            self._codes(self._answers.describe(system, item)[1])
-            for item in range(len(self._answers.ids))
-        ]
+        labels = [self._answer(system, item, row) for item, row in enumerate(self._rows[system])]
         scores = [None if np.isnan(s) else round(float(s), 4) for s in self._scores[system]]
-        counts = {ring: self._counts(ring, system, labels) for ring in self._rings}
+        items, flat = _flat(labels)
+        counts = {ring: self._counts(ring, system, items, flat) for ring in self._rings}
         return {"labels": labels, "scores": scores, "counts": counts}
 
     def shared(self) -> dict[str, object]:
@@ -169,12 +170,18 @@ class _Items:
                 {
                     "name": ring,
                     "clusters": [_clean(name, _LONGEST_LABEL) for name in codes],
-                    "gold": _per_cluster(self._gold_pairs[ring], len(codes)),
+                    "gold": _per_cluster(self._gold_marks[ring], len(codes)),
                 }
                 for ring, codes in self._rings.items()
             ],
             "gold": self._gold if _is_public(self._answers.task.id) else None,
         }
+
+    def _answer(self, system: int, item: int, row: int) -> list[int]:
+        """Labels of one answer; those of one row are the same, and are looked up once."""
+        if row not in self._answer_of:
+            self._answer_of[row] = self._codes(self._answers.describe(system, item)[1])
+        return self._answer_of[row]
 
     def _codes(self, labels: Sequence[str]) -> list[int]:
         return [self._label.setdefault(label, len(self._label)) for label in labels]
@@ -192,20 +199,21 @@ class _Items:
         codes = self._rings[ring]
         return -1 if cluster is None else codes.setdefault(cluster, len(codes))
 
-    def _pairs(
-        self, ring: str, side: str, system: int, labels: Sequence[Sequence[int]]
-    ) -> NDArray[np.int64]:
-        """Distinct (item, cluster) pairs of the gold or of a system's answers, shape (pairs, 2)."""
+    def _marks(
+        self, ring: str, side: str, system: int, items: NDArray[np.int64], labels: NDArray[np.int64]
+    ) -> NDArray[np.bool_]:
+        """Shape (items, clusters so far): what the gold or a system's answers name on a ring."""
+        count = len(self._answers.ids)
         if self._classes:
-            start = system * len(labels)
-            every = self._classes[side][start : start + len(labels)]
-            found = {(item, self._code(ring, str(one))) for item, one in enumerate(every) if one}
+            every = self._classes[side][system * count : (system + 1) * count]
+            items = np.arange(count)
+            clusters = np.array([self._code(ring, str(one)) if one else -1 for one in every])
         else:
-            items = np.repeat(np.arange(len(labels)), list(map(len, labels)))
-            flat = np.fromiter(chain.from_iterable(labels), dtype=np.int64, count=len(items))
-            return _distinct(items, self._places_on(ring)[flat])
-        pairs = np.array(sorted(found), dtype=np.int64).reshape(-1, 2)
-        return _distinct(pairs[:, 0], pairs[:, 1])
+            clusters = self._places_on(ring)[labels]
+        marks = np.zeros((count, len(self._rings[ring])), dtype=np.bool_)
+        known = clusters >= 0
+        marks[items[known], clusters[known]] = True
+        return marks
 
     def _places_on(self, ring: str) -> NDArray[np.int64]:
         """The cluster of every label so far on a ring, -1 where it has none; shape (labels,)."""
@@ -219,29 +227,30 @@ class _Items:
         return known
 
     def _counts(
-        self, ring: str, system: int, labels: Sequence[Sequence[int]]
+        self, ring: str, system: int, items: NDArray[np.int64], labels: NDArray[np.int64]
     ) -> dict[str, list[int]]:
         """Per cluster: items that name it, and those where gold does too.
 
         Items whose gold has no cluster on the ring are not counted, as in the score.
         """
-        gold, named = self._gold_pairs[ring], self._pairs(ring, "pred", system, labels)
-        named = named[np.isin(named[:, 0], gold[:, 0])]
-        size = len(self._rings[ring])
-        shared = named[np.isin(named @ [size, 1], gold @ [size, 1])]
-        return {"named": _per_cluster(named, size), "both": _per_cluster(shared, size)}
+        named, gold = self._marks(ring, "pred", system, items, labels), self._gold_marks[ring]
+        named &= gold.any(axis=1, keepdims=True)
+        both = named[:, : gold.shape[1]] & gold
+        return {
+            key: _per_cluster(marks, named.shape[1])
+            for key, marks in (("named", named), ("both", both))
+        }
 
 
-def _distinct(items: NDArray[np.int64], clusters: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Distinct pairs, sorted, without those whose cluster is -1; shape (pairs, 2)."""
-    known = clusters >= 0
-    width = int(clusters.max(initial=0)) + 1
-    return np.column_stack(np.divmod(np.unique(items[known] * width + clusters[known]), width))
+def _flat(labels: Sequence[Sequence[int]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Lists of labels as two arrays of shape (labels,): the item of each, and the label."""
+    items = np.repeat(np.arange(len(labels)), list(map(len, labels)))
+    return items, np.fromiter(chain.from_iterable(labels), dtype=np.int64, count=len(items))
 
 
-def _per_cluster(pairs: NDArray[np.int64], clusters: int) -> list[int]:
-    counts: list[int] = np.bincount(pairs[:, 1], minlength=clusters).tolist()
-    return counts
+def _per_cluster(marks: NDArray[np.bool_], clusters: int) -> list[int]:
+    counts: list[int] = marks.sum(axis=0).tolist()
+    return counts + [0] * (clusters - len(counts))
 
 
 def _is_public(task: str) -> bool:
