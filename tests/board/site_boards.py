@@ -16,8 +16,10 @@ from ovbench.board.record import (
     SystemEntry,
     TaskEntry,
 )
+from ovbench.board.rescore import rescore
 from ovbench.board.store import Board, Entry
 from ovbench.board.submission import record_id
+from ovbench.scoring import Options
 from ovbench.tasks import load_task
 
 SCRIPT = "<script>window.hacked = 1</script>"
@@ -146,10 +148,11 @@ def tinyov_board(systems: int = 3) -> Board:
             )
             for item in task.items
         )
+        scores = rescore(task, "ew-open-1", predictions, Options(draws=0, floors=False)).scores
         records.append(
             record(
                 f"system {place}",
-                0.4 + 0.1 * place,
+                scores["f1"].value,
                 task="tinyov",
                 digest=task.digest(),
                 parameters=1_000 * (place + 1),

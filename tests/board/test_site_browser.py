@@ -222,12 +222,14 @@ def test_compares_two_systems(browser: Any, tinyov: SiteReport) -> None:
     first = out.get_attribute("data-pair")
     b.select_by_visible_text("system 0")
     until(lambda: out.get_attribute("data-pair") != first)
-    assert "+20.00" in out.text
+    scores = {e.record.system.name: e.record.scores["f1"].value for e in tinyov_board().entries}
+    difference = 100 * (scores["system 2"] - scores["system 0"])
+    assert f"{difference:+.2f}" in out.text
     pair = out.get_attribute("data-pair").split()
     assert browser.current_url.endswith(f"#a={pair[0]}&b={pair[1]}")
     browser.find_element("id", "swap").click()
     until(lambda: out.get_attribute("data-pair").split() == pair[::-1])
-    assert "-20.00" in out.text
+    assert f"{-difference:+.2f}" in out.text
     details = out.find_element("css selector", "details")
     details.find_element("css selector", "summary").click()
     until(lambda: "wheel1/level1: " in details.text)

@@ -93,6 +93,8 @@ def _chart(alt: Any, view: TableView, lines: Sequence[Line], front: Sequence[Lin
             "kind:N", scale=alt.Scale(domain=list(_KINDS), range=list(_COLOURS)), legend=None
         ),
     )
+    if not front:
+        return alt.layer(bars, dots).properties(width=620, height=340)
     steps = alt.Chart(alt.Data(values=[_point(line) for line in front])).mark_line(
         interpolate="step-after", color=_FRONT, strokeDash=[5, 3]
     )
