@@ -182,7 +182,8 @@ def labels_of(lists: LabelLists, index: int) -> tuple[str, ...]:
     if index < 0:
         return ()
     start, stop = lists.offsets[index], lists.offsets[index + 1]
-    return tuple(lists.vocabulary[code] for code in lists.labels[start:stop])
+    vocabulary = lists.vocabulary
+    return tuple([vocabulary[code] for code in lists.labels[start:stop].tolist()])
 
 
 def item_f1(counts: SetCounts) -> NDArray[np.float64]:
