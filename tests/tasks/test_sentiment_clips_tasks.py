@@ -154,8 +154,8 @@ def test_an_index_that_names_no_row(tmp_path: Path, place: str) -> None:
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        (("v", "1", "t", "good", "test"), "label 'good'; expected a number"),
-        (("v", "1", "t", "inf", "test"), "label 'inf'; expected a number"),
+        (("v", "1", "t", "good", "test"), "value 'good'; expected a number"),
+        (("v", "1", "t", "inf", "test"), "value 'inf'; expected a number"),
         (("v", "1", "t", "1", "held-out"), "mode 'held-out'; expected 'train', 'valid', 'test'"),
         (("", "1", "t", "1", "test"), "an empty 'video_id'"),
     ],

@@ -144,6 +144,25 @@ def class_word(label: MerbenchLabel, names: Sequence[str], where: str) -> str:
     )
 
 
+def sentiment_value(text: str, where: str) -> float | None:
+    """A sentiment value; None for an empty cell and for MERBench's placeholder.
+
+    Raises
+    ------
+    InputError
+        If it is no number.
+    """
+    if not text.strip():
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise InputError(f"the sentiment value {text!r}", where=where, expected="a number")
+    return None if value == NO_VALUE else value
+
+
 def label_words(text: str, where: str) -> tuple[str, ...]:
     """Emotion words of an open-set cell: ``['a', 'b']``, ``a, b`` or empty.
 

@@ -9,7 +9,6 @@ labels are never given as gold.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,12 @@ from ovbench.tasks.finding import Finding
 from ovbench.tasks.item import Gold, Item
 from ovbench.tasks.places import DataFolder
 from ovbench.tasks.readers.beside import clips, filled, transcripts, unique
-from ovbench.tasks.readers.files import NO_VALUE, canonical_class, merbench_labels, table
+from ovbench.tasks.readers.files import (
+    canonical_class,
+    merbench_labels,
+    sentiment_value,
+    table,
+)
 from ovbench.tasks.readers.openset import cells_of, shared_with_training, with_words
 
 TRANSCRIPTS = (
@@ -121,7 +125,7 @@ def _distributed(folder: DataFolder, path: Path, split: str) -> Iterator[tuple[s
         name = unique(filled(row, "name", str(path)), known, str(path))
         known.add(name)
         where = f"{path}, {name!r}"
-        valence = _valence(row.get("valence", ""), where) if with_valence else None
+        valence = sentiment_value(row.get("valence", ""), where) if with_valence else None
         yield name, _gold(folder, filled(row, "discrete", where), valence, where)
 
 
@@ -133,18 +137,6 @@ def _processed(folder: DataFolder, path: Path, corpus: str) -> Iterator[tuple[st
 def _gold(folder: DataFolder, word: str, valence: float | None, where: str) -> Gold:
     """The class, also as the word that a system may learn to say."""
     return Gold((word,), canonical_class(folder.card, word, where), valence, word)
-
-
-def _valence(text: str, where: str) -> float | None:
-    if not text.strip():
-        return None
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise InputError(f"the valence {text!r}", where=where, expected="a number")
-    return None if value == NO_VALUE else value
 
 
 def _refuse_placeholders(

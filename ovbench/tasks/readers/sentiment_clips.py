@@ -11,7 +11,6 @@ Ids are MERBench's in all of them: the video and the clip, joined by an undersco
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,7 @@ from ovbench.errors import InputError
 from ovbench.tasks.item import Gold, Item
 from ovbench.tasks.places import DataFolder
 from ovbench.tasks.readers.beside import clips, filled, plain, transcripts
-from ovbench.tasks.readers.files import clip, merbench_labels, table
+from ovbench.tasks.readers.files import clip, merbench_labels, sentiment_value, table
 
 PROCESSED, MMSA, OWN = "label.npz", ("label.csv", "meta.csv"), "metadata/sentiment/label_M.csv"
 TRANSCRIPTS = ("transcription-engchi-polish.csv", "transcription.csv")
@@ -108,20 +107,7 @@ def _clip(folder: DataFolder, row: dict[str, str], text: str, path: Path) -> _Cl
     video, number = (filled(row, column, str(path)) for column in ("video_id", "clip_id"))
     if folder.card.id == "sims":
         number = number.zfill(_SIMS_DIGITS)
-    return _Clip(video, number, text, _value(row["label"], f"{path}, {video} {number}"))
-
-
-def _value(text: str, where: str) -> float | None:
-    """The sentiment value; None where the cell is empty, as it is for clips without a label."""
-    if not text.strip():
-        return None
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise InputError(f"the label {text!r}", where=where, expected="a number")
-    return value
+    return _Clip(video, number, text, sentiment_value(row["label"], f"{path}, {video} {number}"))
 
 
 def _raw_clip(raw: list[Path], one: _Clip) -> str | None:
