@@ -210,8 +210,8 @@ def test_examine_counts_the_overlap_with_mer_caption_plus(tmp_path: Path) -> Non
         ("name,emotion", ("a", "sad"), "no column 'discrete'"),
         ("name,discrete", ("a", "bored"), "class 'bored' is none of the data set's"),
         ("name,discrete", ("a", ""), "an empty 'discrete'"),
-        ("name,discrete,valence", ("a", "sad", "high"), "sentiment value 'high'; expected a number"),
-        ("name,discrete,valence", ("a", "sad", "nan"), "sentiment value 'nan'; expected a number"),
+        ("name,discrete,valence", ("a", "sad", "high"), "value 'high'; expected a number"),
+        ("name,discrete,valence", ("a", "sad", "nan"), "value 'nan'; expected a number"),
     ],
 )
 def test_damaged_tables(tmp_path: Path, header: str, line: tuple[str, ...], message: str) -> None:
