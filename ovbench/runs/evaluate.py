@@ -8,7 +8,7 @@ import shlex
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -29,6 +29,7 @@ from ovbench.runs.records import (
     RunResult,
     RunSettings,
     RunStatus,
+    StageText,
     SystemRecord,
 )
 from ovbench.runs.scores import score_predictions, task_parser, write_scores
@@ -192,7 +193,7 @@ def _answers(system: System, batch: list[Item], parser: LabelParser) -> list[Pre
 def _prediction(name: str, answer: Answer | None, parser: LabelParser) -> Prediction:
     if answer is None:
         return Prediction(id=name, text="", labels=(), status="error", tokens=0)
-    text, first = clean_text(answer.text), getattr(answer, "first_pass", None)
+    text, first = clean_text(answer.text), answer.first_pass
     labels, parsed = parser.parse(text)
     status: RunStatus = "ok"
     if answer.status in ("truncated", "error"):
@@ -205,8 +206,11 @@ def _prediction(name: str, answer: Answer | None, parser: LabelParser) -> Predic
         labels=labels,
         status=status,
         tokens=answer.tokens,
-        passes=getattr(answer, "passes", 1),
+        passes=answer.passes,
         first_pass=None if first is None else clean_text(first),
+        fallback=answer.fallback,
+        scores=answer.scores,
+        stages=tuple(StageText(**asdict(stage)) for stage in answer.stages),
     )
 
 

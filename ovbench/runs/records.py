@@ -52,6 +52,12 @@ class SystemRecord(Frozen):
     """Digest of the label context: encoder, input fields, split, vocabulary."""
     context_source: str | None = None
     """``description``, ``prototypes``, …; null where the system takes no context."""
+    describer: str | None = None
+    """Digest of what put the clips into words: its settings, and the statistics by hash."""
+    parts: dict[str, str] = Field(default_factory=dict)
+    """sha256 of each frozen part of a system that hears or is a chain, by what it is called."""
+    classes: tuple[str, ...] = ()
+    """What a closed-set system can answer, in the order of a prediction's ``scores``."""
     oracle: bool = False
     """Whether the context is made from gold: an upper bound, which no leaderboard ranks."""
     decoding: dict[str, str | int | float | bool | None] = Field(default_factory=dict)
@@ -97,6 +103,16 @@ class RunRecord(Frozen):
     """Operating system and processor."""
 
 
+class StageText(Frozen):
+    """What one step of a chain said of an item (:class:`ovbench.systems.answers.Stage`)."""
+
+    name: str
+    text: str
+    prompt: str | None = None
+    tokens: int = 0
+    seconds: float = 0.0
+
+
 class Prediction(Frozen):
     """One line of ``predictions.jsonl``."""
 
@@ -112,10 +128,17 @@ class Prediction(Frozen):
     """How often the item was generated (two-pass contexts: 2)."""
     first_pass: str | None = None
     """Two-pass contexts: the first answer as it came, whose labels make the second's context."""
+    fallback: bool = False
+    """The answer was none of the declared words, and counts as the recipe's fall-back."""
+    scores: tuple[float, ...] | None = None
+    """Probabilities of the system's classes, in the order of its record."""
+    stages: tuple[StageText, ...] = ()
+    """What each step of a chain said."""
 
     def line(self) -> bytes:
-        """The line as it stands in the file."""
-        unset = {"first_pass"} if self.first_pass is None else None
+        """The line as it stands in the file; what most systems lack is left out where unset."""
+        rare = ("first_pass", "fallback", "scores", "stages")
+        unset = {name for name in rare if not getattr(self, name)}
         return self.model_dump_json(exclude=unset).encode() + b"\n"
 
 

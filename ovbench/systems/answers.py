@@ -12,6 +12,31 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class Stage:
+    """One step of a chain of models, and what it said.
+
+    Attributes
+    ----------
+    name:
+        ``describer``, ``captioner``, ``extractor``.
+    text:
+        As it came.
+    prompt:
+        sha256 of the prompt file; None for a step that has none.
+    tokens:
+        Generated; 0 for a step without a language model.
+    seconds:
+        Wall time, an item's share of its batch.
+    """
+
+    name: str
+    text: str
+    prompt: str | None = None
+    tokens: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """What a system said of an item.
 
@@ -30,6 +55,12 @@ class Answer:
         How often the model answered; 2 where the first answer makes the context of the second.
     first_pass:
         The text of that first answer; None where there was one pass.
+    fallback:
+        The answer was none of the declared words, and counts as the recipe's declared fall-back.
+    scores:
+        Probabilities of the system's classes, in their order, for a system that has them.
+    stages:
+        What each step of a chain said, in their order.
     """
 
     id: str
@@ -38,6 +69,9 @@ class Answer:
     tokens: int
     passes: int = 1
     first_pass: str | None = None
+    fallback: bool = False
+    scores: tuple[float, ...] | None = None
+    stages: tuple[Stage, ...] = ()
 
 
 class System(Protocol):

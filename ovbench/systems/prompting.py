@@ -1,7 +1,8 @@
 """A prompt file: what a language model is shown of an item, and how its answer is written.
 
-A prompt file is UTF-8 text with the fields ``{description}`` and ``{transcript}``, and it ends with
-``{answer}``, where the model's answer begins. Other braces mean themselves.
+A prompt file is UTF-8 text with the fields ``{description}`` and ``{transcript}``, or, for a model
+that hears, ``{audio}``, and it ends with ``{answer}``, where the model's answer begins. Other braces
+mean themselves.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from ovbench.tasks.item import Item
 
-_FIELDS = ("description", "transcript")
+_FIELDS = ("description", "transcript", "audio")
 _ANSWER = "{answer}"
 _FIELD = re.compile(r"\{([a-z_]+)\}")
 _CONTROL_TOKEN = re.compile(r"<\|[^<>|\s]{1,64}\|>")
@@ -39,15 +40,27 @@ class Prompt(BaseModel):
     sha256: str
     """Of the file's bytes."""
 
-    def render(self, item: Item) -> str:
+    @property
+    def hears(self) -> bool:
+        """Whether it has a place for the clip itself."""
+        return "{audio}" in self.text
+
+    def render(self, item: Item, audio: str = "") -> str:
         """The text before the answer, with the item's fields filled in.
+
+        ``audio``: what stands for the clip (a model's placeholder token), kept as it is.
 
         Field values are data: braces in them mean themselves, white space is folded (so that no
         value can open a line of the prompt's own), and control tokens such as ``<|im_end|>`` are
         taken out.
         """
         values = {"description": item.description, "transcript": item.transcript}
-        return _FIELD.sub(lambda found: _one_line(values[found[1]]), self.text.removesuffix(" "))
+
+        def value(found: re.Match[str]) -> str:
+            name = found[1]
+            return audio if name == "audio" else _one_line(values[name])
+
+        return _FIELD.sub(value, self.text.removesuffix(" "))
 
     def completion(self, labels: Sequence[str]) -> str:
         """The answer that names ``labels``, as it follows :meth:`render`: `` angry, sad``."""
@@ -89,7 +102,7 @@ def read_prompt(path: Path, name: str | None = None) -> Prompt:
         raise InputError(
             "the prompt shows nothing of the item",
             where=str(path),
-            expected="{description} or {transcript} in it",
+            expected="{description}, {transcript} or {audio} in it",
         )
     return Prompt(file=name or path.name, text=body, sha256=hashlib.sha256(data).hexdigest())
 

@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
 import tomllib
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, TypeAdapter, ValidationInfo, model_validator
+from pydantic import Field, TypeAdapter, model_validator
 from pydantic import ValidationError as PydanticError
 
 from ovbench.context.settings import ContextSettings
 from ovbench.errors import InputError, UnknownNameError
-from ovbench.systems.prompting import Prompt, read_prompt
+from ovbench.systems.recipe_base import (
+    EVAL_TASKS,
+    TRAIN_TASK,
+    BaseRecipe,
+    PromptFile,
+    ScaleName,
+    scale_name,
+)
 from ovbench.systems.recipe_errors import explain
-from ovbench.systems.settings import Count, Decoding, Frozen, Method, Published, TrainingSettings
-
-ScaleName = Literal["tiny", "paper"]
-TRAIN_TASK: dict[ScaleName, str] = {"tiny": "tinyov", "paper": "mer-caption-plus"}
-"""What recipes are trained on at a scale, unless they say otherwise."""
-EVAL_TASKS: dict[ScaleName, tuple[str, ...]] = {"tiny": ("tinyov",), "paper": ("ov-merd",)}
-"""What they are evaluated on."""
-
-
-def _prompt(value: object, info: ValidationInfo) -> object:
-    """A prompt file's name, relative to the recipe's folder, becomes its text and hash."""
-    if isinstance(value, str) and info.context:
-        return read_prompt(Path(info.context["folder"]) / value, name=value)
-    return value
+from ovbench.systems.settings import Count, Decoding, Frozen, Method, TrainingSettings
 
 
 class Scale(Frozen):
@@ -35,7 +28,7 @@ class Scale(Frozen):
 
     backbone: str
     """``tinyov`` (ships with the package), a name on the model hub, or a folder."""
-    prompt: Annotated[Prompt, BeforeValidator(_prompt)]
+    prompt: PromptFile
     """In the TOML file: the prompt file's name, relative to the recipe's folder."""
     training: TrainingSettings
     context: ContextSettings | None = None
@@ -48,32 +41,7 @@ class Scale(Frozen):
     """Tasks that ``ovbench eval`` takes where none are named; default: ``EVAL_TASKS``."""
 
 
-class _Recipe(Frozen):
-    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.+-]*$")]
-    """What ``--model`` knows it by: lower-case letters, digits, ``-``, ``+``, ``.``."""
-    title: str
-    """One line for lists."""
-    paper: str | None = None
-    """Where the method was published."""
-    citation: str | None = None
-    """How to cite it."""
-    licence: str | None = None
-    """Under which the method's code and weights may be used."""
-    notes: tuple[str, ...] = ()
-    """What a reader of its scores must know."""
-    published: tuple[Published, ...] = ()
-    """Figures that its authors report."""
-
-    def digest(self) -> str:
-        """SHA-256 over every field that can change a prediction; hexadecimal."""
-        told = ("name", "title", "paper", "citation", "licence", "notes", "published")
-        # The task is recorded for itself, whether it was named or not.
-        defaults = {"__all__": {"train_task", "eval_tasks"}}
-        text = self.model_dump_json(exclude={**dict.fromkeys(told, True), "scales": defaults})
-        return hashlib.sha256(text.encode()).hexdigest()
-
-
-class CausalLmRecipe(_Recipe):
+class CausalLmRecipe(BaseRecipe):
     """A fine-tuned causal language model that answers in words."""
 
     kind: Literal["causal_lm"]
@@ -86,6 +54,8 @@ class CausalLmRecipe(_Recipe):
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:
         for name, scale in self.scales.items():
+            if scale.prompt.hears:
+                raise ValueError(f"scales.{name}.prompt has {{audio}}, but the model cannot hear")
             ratio = scale.training.lora_plus_ratio
             if (ratio is None) == (self.method.name == "lora_plus"):
                 raise ValueError(
@@ -124,14 +94,14 @@ class CausalLmRecipe(_Recipe):
 
     def train_task(self, scale: str) -> str:
         """The task that it is trained on at that scale, where none is named."""
-        return self.scale(scale).train_task or TRAIN_TASK[_scale_name(scale)]
+        return self.scale(scale).train_task or TRAIN_TASK[scale_name(scale)]
 
     def eval_tasks(self, scale: str) -> tuple[str, ...]:
         """The tasks that it is evaluated on at that scale, where none are named."""
-        return self.scale(scale).eval_tasks or EVAL_TASKS[_scale_name(scale)]
+        return self.scale(scale).eval_tasks or EVAL_TASKS[scale_name(scale)]
 
 
-class ConstantRecipe(_Recipe):
+class ConstantRecipe(BaseRecipe):
     """A trivial system: it answers from the train split's labels, whatever the item."""
 
     kind: Literal["constant"]
@@ -149,19 +119,11 @@ class ConstantRecipe(_Recipe):
 
     def train_task(self, scale: str) -> str:
         """The task whose train split it knows, where the evaluated one has none."""
-        return TRAIN_TASK[_scale_name(scale)]
+        return TRAIN_TASK[scale_name(scale)]
 
     def eval_tasks(self, scale: str) -> tuple[str, ...]:
         """The tasks that it is evaluated on at that scale, where none are named."""
-        return EVAL_TASKS[_scale_name(scale)]
-
-
-def _scale_name(text: str) -> ScaleName:
-    """Raise :class:`UnknownNameError` if there is no such scale."""
-    for name in TRAIN_TASK:
-        if name == text:
-            return name
-    raise UnknownNameError("scale", text, TRAIN_TASK)
+        return EVAL_TASKS[scale_name(scale)]
 
 
 Recipe = Annotated[CausalLmRecipe | ConstantRecipe, Field(discriminator="kind")]

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from ovbench.runs.records import SystemRecord
+from ovbench.systems import answers
 from ovbench.tasks import Gold, Item, Task
 
 WORDS = ("happy", "sad", "angry", "worried", "calm", "surprised", "tired")
@@ -16,9 +17,9 @@ ABOUT = SystemRecord(name="fake", kind="fake", recipe="0" * 64)
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    id: str
-    text: str
+class Answer(answers.Answer):
+    """An answer that needs no more than its text."""
+
     status: Literal["ok", "empty", "truncated", "error"] = "ok"
     tokens: int = 3
 

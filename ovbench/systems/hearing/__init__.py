@@ -1,0 +1,1 @@
+"""Systems that hear the clip: speech classifiers, projectors into language models, fusion."""

@@ -1,0 +1,65 @@
+"""What every recipe has, whatever its kind, and the prompt field that several kinds share."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, ValidationInfo
+
+from ovbench.errors import UnknownNameError
+from ovbench.systems.prompting import Prompt, read_prompt
+from ovbench.systems.settings import Frozen, Published
+
+ScaleName = Literal["tiny", "paper"]
+TRAIN_TASK: dict[ScaleName, str] = {"tiny": "tinyov", "paper": "mer-caption-plus"}
+"""What recipes are trained on at a scale, unless they say otherwise."""
+EVAL_TASKS: dict[ScaleName, tuple[str, ...]] = {"tiny": ("tinyov",), "paper": ("ov-merd",)}
+"""What they are evaluated on."""
+
+
+def _prompt(value: object, info: ValidationInfo) -> object:
+    """A prompt file's name, relative to the recipe's folder, becomes its text and hash."""
+    if isinstance(value, str) and info.context:
+        return read_prompt(Path(info.context["folder"]) / value, name=value)
+    return value
+
+
+PromptFile = Annotated[Prompt, BeforeValidator(_prompt)]
+"""In the TOML file: the prompt file's name, relative to the recipe's folder."""
+
+
+class BaseRecipe(Frozen):
+    """What names a system and tells people about it; its kinds add what makes it."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.+-]*$")]
+    """What ``--model`` knows it by: lower-case letters, digits, ``-``, ``+``, ``.``."""
+    title: str
+    """One line for lists."""
+    paper: str | None = None
+    """Where the method was published."""
+    citation: str | None = None
+    """How to cite it."""
+    licence: str | None = None
+    """Under which the method's code and weights may be used."""
+    notes: tuple[str, ...] = ()
+    """What a reader of its scores must know."""
+    published: tuple[Published, ...] = ()
+    """Figures that its authors report."""
+
+    def digest(self) -> str:
+        """SHA-256 over every field that can change a prediction; hexadecimal."""
+        told = ("name", "title", "paper", "citation", "licence", "notes", "published")
+        # The task is recorded for itself, whether it was named or not.
+        defaults = {"__all__": {"train_task", "eval_tasks"}}
+        text = self.model_dump_json(exclude={**dict.fromkeys(told, True), "scales": defaults})
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def scale_name(text: str) -> ScaleName:
+    """Raise :class:`UnknownNameError` if there is no such scale."""
+    for name in TRAIN_TASK:
+        if name == text:
+            return name
+    raise UnknownNameError("scale", text, TRAIN_TASK)
