@@ -13,7 +13,7 @@ own, so that its peak memory is its own and nothing of one reaches the next.
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from multiprocessing.connection import Connection
@@ -35,7 +35,8 @@ from ovbench.runs.recipe import (
 )
 from ovbench.scoring import Options
 from ovbench.systems import CausalLmRecipe, ConstantRecipe, load_recipe
-from ovbench.tasks import load_task
+from ovbench.systems.missing import Missing
+from ovbench.tasks import Task, load_task
 
 REORDERED = 1_000_003
 """Added to a seed, it seeds the other batch order."""
@@ -99,13 +100,14 @@ def compare_recipes(
     recipes = {name: load_recipe(name) for name in dict.fromkeys(names)}
     first = next(iter(recipes.values()))
     train_task = task or first.train_task(where.scale)
-    whole = load_task(task or first.eval_tasks(where.scale)[0])
-    trained = [name for name, recipe in recipes.items() if isinstance(recipe, CausalLmRecipe)]
-    if trained:
+    eval_task = task or first.eval_tasks(where.scale)[0]
+    tuned = [name for name, recipe in recipes.items() if isinstance(recipe, CausalLmRecipe)]
+    if tuned:
         require_models("training")
     jobs = [Job(name, seed) for seed in chosen for name in recipes]
-    again = [Job(trained[0], seed, True) for seed in chosen] if noise and trained else []
+    again = [Job(tuned[0], seed, True) for seed in chosen] if noise and tuned else []
     every = [*jobs, *again]
+    whole = _look(every, recipes, folder, (train_task, eval_task), where)
     for job in track(every, "training and evaluating", len(every)):
         options = EvalOptions(seed=job.seed, limit=limit, scoring=Options(draws=draws))
         _do(job, recipes[job.name], folder, (train_task, whole.id), where, batch_size, options)
@@ -131,6 +133,40 @@ def compare_recipes(
             if isinstance(recipe, CausalLmRecipe)
         },
     )
+
+
+def _look(
+    jobs: Sequence[Job],
+    recipes: Mapping[str, CausalLmRecipe | ConstantRecipe],
+    out: Path,
+    tasks: tuple[str, str],
+    place: Place,
+) -> Task:
+    """The task to evaluate on, if all that the trainings need is there.
+
+    Raises
+    ------
+    InputError
+        If something is missing; all that is missing for any of them is told at once.
+    """
+    missing, found = Missing(f"comparing {', '.join(recipes)} at scale {place.scale}"), []
+    train_task, eval_task = tasks
+    with missing.noted():
+        found.append(load_task(eval_task))
+    for name, recipe in recipes.items():
+        if not isinstance(recipe, CausalLmRecipe) or all(
+            trained(job.train_folder(out, recipe.name)) for job in jobs if job.name == name
+        ):
+            continue
+        from ovbench.training.prepare import look
+
+        asked = recipe.scale(place.scale).training.dtype if place.dtype == "auto" else place.dtype
+        with missing.noted():
+            look(
+                recipe, place.scale, train_task, base=place.base, dtype=asked, device=place.device
+            )
+    missing.tell()
+    return found[0]
 
 
 def _do(

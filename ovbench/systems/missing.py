@@ -38,6 +38,8 @@ class Missing:
             yield
         except UnknownNameError:
             raise
+        except MissingPartsError as error:
+            self.found |= {str(part): part for part in error.parts}
         except InputError as error:
             self.found[str(error)] = error
 

@@ -175,6 +175,26 @@ def test_the_paper_scale_without_weights_says_how_to_get_them(
     assert not (tmp_path / "runs").exists()
 
 
+def test_a_comparison_at_the_paper_scale_tells_all_that_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "empty"))
+    monkeypatch.setenv("OVBENCH_HOME", str(tmp_path / "none"))
+    monkeypatch.delenv("OVBENCH_DATA", raising=False)
+    names = ("affectgpt-lora-r8", "lora-las-r4", "dora-r8")
+    told = run("compare", *names, "--scale", "paper", cwd=tmp_path, code=2).stderr
+    assert told.count("error: ") == 1
+    assert "4 things are missing" in told
+    for once in (
+        "the weights of Qwen/Qwen2.5-7B-Instruct are not on this machine",
+        "track2_train_ovmerd.csv",
+        "track2_train_mercaptionplus.csv",
+        "all-mpnet-base-v2: no sentence-transformers model",
+    ):
+        assert told.count(once) == 1, once
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("command", ["eval", "train", "compare"])
 def test_help_tells_the_exit_codes(command: str) -> None:
     text = " ".join(run(command, "--help").stdout.split())
