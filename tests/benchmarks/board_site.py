@@ -1,6 +1,7 @@
 """What a leaderboard of many records costs: building its pages, and sorting them in Chromium.
 
-Run: ``python tests/benchmarks/board_site.py [--records 2000] [--tables 1] [--no-browser]``
+Run: ``python tests/benchmarks/board_site.py [--records 2000] [--tables 1] [--answers]
+[--no-browser]``; ``--answers``: 2,000 records with every item's answer, in 20 tables.
 
 Prints the wall time, the processor time and the part of the wall time that the disk took to sync
 (every file is synced before the new site takes the old one's name); the number and size of what was
@@ -20,16 +21,19 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "board"))
 
+from board_tables import with_answers
 from site_boards import large_board
 
 from ovbench.board.site import SiteReport, build
-from ovbench.board.store import Board
+from ovbench.board.store import Board, Entry
+from ovbench.board.submission import record_id
 
 BUILD_SECONDS, SORT_MILLISECONDS = 20.0, 200.0
 _SORT = """
@@ -43,6 +47,12 @@ const begin = performance.now();
 button.click();
 """
 _WORK = ("ScriptDuration", "LayoutDuration", "RecalcStyleDuration")
+
+
+def board_with_answers() -> Board:
+    """2,000 records that carry the answers to 332 items each."""
+    every = with_answers()
+    return Board(tuple(Entry(record_id(one), one, "measured/large.json") for one in every))
 
 
 def timed_build(board: Board, out: Path) -> tuple[SiteReport, float, float, float]:
@@ -95,10 +105,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--records", type=int, default=2_000)
     parser.add_argument("--tables", type=int, default=1)
+    parser.add_argument("--answers", action="store_true")
     parser.add_argument("--no-browser", action="store_true")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        board = large_board(given.records, given.tables)
+        large = (
+            board_with_answers
+            if given.answers
+            else partial(large_board, given.records, given.tables)
+        )
+        board = large()
         report, wall, work, synced = timed_build(board, Path(folder) / "site")
         print(f"{report.records:,} records, {report.tables} tables, {report.plots} plots")
         print(f"build: {wall:.1f} s, of which disk sync {synced:.1f} s; processor {work:.1f} s")
