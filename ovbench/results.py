@@ -164,6 +164,53 @@ class Group(_Frozen):
     warning: str | None = None
 
 
+class Fold(_Frozen):
+    """One fold's own scores."""
+
+    items: int
+    """Items of the fold that enter the score."""
+    scores: Scores
+
+
+class Folds(_Frozen):
+    """The scores fold by fold, and their means over the folds, each fold counting alike.
+
+    The scores of the result itself are pooled: of all items of all folds together. The two differ,
+    and papers often do not say which they print.
+    """
+
+    column: str
+    """What says which fold an item is in: the gold's column, or ``fold`` for a task."""
+    by_fold: dict[str, Fold]
+    mean: Scores
+    """Means of the folds' scores; null where one of them is undefined."""
+    sd: Scores
+    """Their standard deviations (n - 1) over the folds; null where one is undefined."""
+
+
+class WaldInterval(_Frozen):
+    """A score's normal-approximation interval, for comparison with printed ones."""
+
+    low: float
+    high: float
+    half_width: float
+    """What stands behind the plus-minus sign."""
+    proportion: bool
+    """Whether the score is a share of the items; this interval holds for no other score."""
+    bootstrap_ratio: float | None = None
+    """Width of the bootstrap interval over the width of this one; null without draws."""
+
+
+class WaldIntervals(_Frozen):
+    """Score ± z·√(score·(1 - score)/items), as some papers print it for any score."""
+
+    confidence: float
+    items: int
+    """Items that enter the score."""
+    intervals: dict[str, WaldInterval]
+    """By score; scores that are undefined or above 1 have none."""
+
+
 class ErrorItem(_Frozen):
     """An item with a large disagreement, and how its labels were understood."""
 
@@ -228,6 +275,10 @@ class Result(_Frozen):
     80 %), on the headline's scale."""
     comparisons: tuple[Comparison, ...] = ()
     groups: dict[str, Group] = Field(default_factory=dict)
+    folds: Folds | None = None
+    """Where the items are in folds: ``--folds``, or a task's folds."""
+    wald: WaldIntervals | None = None
+    """Under ``--ci wald``."""
     errors: tuple[ErrorItem, ...] = ()
     warnings: tuple[str, ...] = ()
 

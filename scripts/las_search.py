@@ -30,7 +30,8 @@ from ovbench.report.sections import Section
 from ovbench.runs.compare import compare_runs
 from ovbench.runs.comparison import Comparison
 from ovbench.runs.evaluate import EvalOptions, run_folder
-from ovbench.runs.recipe import Place, evaluate_recipe
+from ovbench.runs.place import Place
+from ovbench.runs.recipe import evaluate_recipe
 from ovbench.runs.replicate import REORDERED
 from ovbench.runs.seeds import SeedDifference
 from ovbench.scoring import Options

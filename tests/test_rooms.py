@@ -19,7 +19,7 @@ FLOORS = [
     {"scoring", "systems"},
     {"results", "context"},
     {"tasks"},
-    {"testbed", "protocols", "normalize"},
+    {"testbed", "protocols", "normalize", "speech"},
     {"metrics", "io", "lora_las"},
     {"errors", "progress", ""},
 ]

@@ -13,6 +13,7 @@ import typer
 from ovbench import __version__
 from ovbench.cli import (
     compare,
+    describe,
     doctor,
     evaluate,
     examine,
@@ -25,6 +26,7 @@ from ovbench.cli import (
     protocols,
     schema,
     score,
+    sweep,
     tables,
     tasks,
     train,
@@ -42,6 +44,8 @@ app.command("score")(score.score)
 app.command("eval")(evaluate.evaluate)
 app.command("train")(train.train)
 app.command("compare")(compare.compare)
+app.command("sweep")(sweep.sweep)
+app.command("describe")(describe.describe)
 app.command("las-report")(examine.las_report)
 app.command("leak-test")(examine.leak_test)
 app.command("normalize")(normalize.normalize)

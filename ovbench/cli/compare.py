@@ -12,7 +12,7 @@ from ovbench.errors import InputError
 
 if TYPE_CHECKING:
     from ovbench.runs.comparison import Comparison
-    from ovbench.runs.recipe import Place
+    from ovbench.runs.place import Place
 
 
 def compare(
@@ -23,10 +23,14 @@ def compare(
         ),
     ],
     seeds: Annotated[int, typer.Option(min=1, help="Recipes: training seeds 0, 1, … of each.")] = 5,
-    task: Annotated[
+    tasks: Annotated[
         str | None,
         typer.Option(
-            "--task", "-t", help="Recipes: the task. Default: the first recipe's at that scale."
+            "--task",
+            "--tasks",
+            "-t",
+            help="Recipes: the task; or several over the same items, comma-separated, of which the "
+            "first is trained on. Default: the first recipe's at that scale.",
         ),
     ] = None,
     noise: Annotated[
@@ -67,6 +71,7 @@ def compare(
       ovbench compare affectgpt-lora-r8 lora-las-r4 --seeds 5 --plot comparison.svg
       ovbench compare runs/affectgpt-lora-r8/tinyov runs/lora-las-r4/tinyov
       ovbench compare affectgpt-lora-r8 dora-r8 --seeds 3 --markdown table.md --json -
+      ovbench compare prosody-lora-las-r4 single-layer-fusion --task tinyspeech,tinyspeech-6class
 
     Exit codes: 0 compared, 1 failed while running, 2 bad input, or something is missing, 3 a
     damaged file, 130 stopped (what was done is kept).
@@ -92,8 +97,9 @@ def compare(
                 raise InputError("--noise-run goes with run folders", mend="leave it out")
             from ovbench.systems.registry import load_recipe
 
-            running.say_scale(scale, [task] if task else load_recipe(what[0]).eval_tasks(scale))
-            found = _of_recipes(what, seeds, output_path, task, where, size, noise, draws)
+            asked = None if tasks is None else opt.names(tasks, "task")
+            running.say_scale(scale, asked or load_recipe(what[0]).eval_tasks(scale))
+            found = _of_recipes(what, seeds, output_path, asked, where, size, noise, draws)
     if json is not None:
         write_json(json, found.to_json())
     if markdown is not None:
@@ -116,7 +122,7 @@ def _of_recipes(
     names: list[str],
     seeds: int,
     out: str,
-    task: str | None,
+    tasks: list[str] | None,
     place: Place,
     batch_size: int | str,
     noise: bool,
@@ -128,7 +134,7 @@ def _of_recipes(
         names,
         seeds=seeds,
         out=out,
-        task=task,
+        tasks=tasks,
         place=place,
         batch_size=batch_size,  # type: ignore[arg-type]
         noise=noise,

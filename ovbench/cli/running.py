@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Literal
 from ovbench.errors import InputError
 
 if TYPE_CHECKING:
-    from ovbench.runs.recipe import Place
+    from ovbench.runs.place import Place
 
 
 def place(
     scale: str, adapter: str | None, base: str | None, device: str, dtype: str | None
 ) -> Place:
     """Where and how a model runs."""
-    from ovbench.runs.recipe import Place
+    from ovbench.runs.place import Place
 
     return Place(
         scale=scale,
@@ -66,13 +66,14 @@ def say_scale(scale: str, tasks: Sequence[str]) -> None:
     """Say once what the scale means, and the way to the other."""
     from ovbench.cli.console import note
 
-    if scale == "paper" and any(task.startswith("tinyov") for task in tasks):
+    if scale == "paper" and any(task.startswith("tiny") for task in tasks):
         note(
-            "scale paper: the published backbone and hyper-parameters, but on TinyOV, whose scores "
-            "are not those of the published tables"
+            "scale paper: the published backbone and hyper-parameters, but on generated data, whose "
+            "scores are not those of the published tables"
         )
     if scale == "tiny":
         note(
-            "scale tiny: the bundled backbone of 2 million parameters; scores do not compare with "
-            "7B ones (--scale paper runs the published backbone on the published data)"
+            "scale tiny: small models and generated data, which ship with ovbench; scores do not "
+            "compare with published ones (--scale paper runs the published backbone on the "
+            "published data)"
         )

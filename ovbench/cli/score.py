@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ovbench.cli import options as opt
 from ovbench.errors import InputError
 
+if TYPE_CHECKING:
+    from ovbench.tasks import Task
+
+
+class Ci(StrEnum):
+    """Which intervals are given."""
+
+    bootstrap = "bootstrap"
+    wald = "wald"
+
+
 _WITH_SAMPLES = {
-    *("from_samples", "json", "format", "draws", "seed", "confidence", "cluster_by", "by", "floors")
+    *("from_samples", "json", "format", "draws", "seed", "confidence", "ci"),
+    *("cluster_by", "by", "folds", "floors"),
 }
 """Options that mean something when kept samples are scored again."""
 
@@ -46,7 +59,13 @@ def score(
     ] = None,
     gold_id_column: opt.GoldIdColumn = None,
     gold_label_column: opt.GoldLabelColumn = None,
-    split: opt.Split = None,
+    split: Annotated[
+        str | None,
+        typer.Option(
+            help="Split of the task (folds: all its test folds), or of a MERBench label file "
+            "(default: its test split)."
+        ),
+    ] = None,
     classes: opt.Classes = None,
     groups: Annotated[
         str | None, typer.Option(help="MER2024's synonym groups: a zip or a folder of .npy.")
@@ -62,6 +81,14 @@ def score(
     by: Annotated[
         str | None, typer.Option(help="Gold column: the same scores for each of its values.")
     ] = None,
+    folds: Annotated[
+        str | None,
+        typer.Option(help="Gold column with each item's fold: means over folds beside the pooled."),
+    ] = None,
+    ci: Annotated[
+        Ci,
+        typer.Option(help="wald: also the normal-approximation interval that some papers print."),
+    ] = Ci.bootstrap,
     errors: Annotated[
         int, typer.Option(min=0, help="List the N items with the largest disagreement.")
     ] = 0,
@@ -86,6 +113,8 @@ def score(
       ovbench score x-openset.npz --gold check-openset.csv -p ew-affectgpt-2025
       ovbench score preds.csv --gold test_sent_emo.csv -p hit-open-1 --cluster-by Dialogue_ID
       ovbench score preds.csv --task meld --data ~/datasets
+      ovbench score preds.csv --gold gold.csv -p closed-set --folds session --ci wald
+      ovbench score preds.csv --task iemocap-4class --split folds
       cat preds.jsonl | ovbench score - --gold gold.jsonl --json -
       ovbench score --from-samples samples.jsonl
 
@@ -113,6 +142,8 @@ def score(
         confidence=confidence,
         cluster_by=cluster_by,
         by=by,
+        folds=folds,
+        ci=ci.value,
         errors=errors,
         floors=floors,
     )
@@ -121,7 +152,7 @@ def score(
         with watched():
             result = score_samples(from_samples, chosen)
     else:
-        against_what = opt.gold_or_task(gold, task, split)
+        against_what = _gold(gold, task, split)
         if predictions is None or against_what is None:
             raise InputError(
                 "predictions or gold are not given",
@@ -141,6 +172,15 @@ def score(
         write_json(json, result.to_json())
     if json != "-":
         show(sections(result), format.value)
+
+
+def _gold(gold: str | None, task: str | None, split: str | None) -> str | Task | None:
+    """As :func:`ovbench.cli.options.gold_or_task`; the split ``folds`` is all test folds."""
+    from ovbench.tasks.folds import FOLDS, load_folds
+
+    if gold is None and task is not None and split == FOLDS:
+        return load_folds(task)
+    return opt.gold_or_task(gold, task, split)
 
 
 def _refuse_others(context: typer.Context) -> None:

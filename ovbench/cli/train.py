@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from ovbench.cli import options as opt
-
-if TYPE_CHECKING:
-    from ovbench.training.report import TrainingReport
 
 
 def train(
@@ -58,6 +56,7 @@ def train(
       ovbench train --model lora-las-r4
       ovbench train --model dora-r8 --seed 3 --output-path runs/dora-r8/seed3
       ovbench train --model lora-las-r4 --resume
+      ovbench train --model peft-ser-whisper-tiny-lora
       ovbench train --model lora-las-r4 --scale paper --base ~/models/Qwen2.5-7B-Instruct
 
     What is missing (weights, memory, data) is told before anything is loaded.
@@ -68,19 +67,24 @@ def train(
     """
     from ovbench.cli import running
     from ovbench.cli.console import needs_models, show, training_line, write_json
+    from ovbench.report.speech_training import speech_training_sections
     from ovbench.report.training import training_sections
-    from ovbench.runs.recipe import train_folder
-    from ovbench.systems.registry import load_tunable
+    from ovbench.runs.place import train_folder
+    from ovbench.systems import CausalLmRecipe
+    from ovbench.systems.registry import load_trainable
 
-    recipe = load_tunable(model)
+    recipe = load_trainable(model)
     out = Path(output_path) if output_path else train_folder(opt.RUNS, recipe.name, scale)
     chosen = task or recipe.train_task(scale)
     running.say_scale(scale, [chosen])
-    with needs_models("ovbench train"), training_line(f"training {recipe.name}") as on_step:
+    reads = isinstance(recipe, CausalLmRecipe)  # the others show their own progress
+    line = training_line(f"training {recipe.name}") if reads else nullcontext()
+    with needs_models("ovbench train"), line as on_step:
         from ovbench.training.processes import is_main_process
-        from ovbench.training.train import train as fit
+        from ovbench.training.report import TrainingReport
+        from ovbench.training.start import train_recipe
 
-        report: TrainingReport = fit(
+        report = train_recipe(
             recipe,
             scale,
             seed,
@@ -99,5 +103,9 @@ def train(
         return
     if json is not None:
         write_json(json, report.to_json())
-    if json != "-":
+    if json == "-":
+        return
+    if isinstance(report, TrainingReport):
         show(training_sections(report, out, model))
+    else:
+        show(speech_training_sections(report, out, model))

@@ -25,10 +25,11 @@ def write_text(path: str | Path, text: str) -> None:
     write_bytes(path, text.encode("utf-8"))
 
 
-def write_bytes(path: str | Path, data: bytes) -> None:
+def write_bytes(path: str | Path, data: bytes, *, durable: bool = True) -> None:
     """Write ``data``, whole or not at all. Raises as :func:`write_text`.
 
-    A device or a pipe (``/dev/null``, ``/dev/stdout``) is written to, and stays what it is.
+    A device or a pipe (``/dev/null``, ``/dev/stdout``) is written to, and stays what it is. What a
+    moment makes again need not be ``durable``: a power failure may then leave an empty file.
     """
     if path == "":
         raise InputError("the file name is empty", expected="the name of a file")
@@ -53,7 +54,8 @@ def write_bytes(path: str | Path, data: bytes) -> None:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
             file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                os.fsync(file.fileno())
         Path(temporary).chmod(mode)
         Path(temporary).replace(target)
     except OSError as error:

@@ -39,7 +39,8 @@ def comparison_lines(comparison: Comparison) -> Iterator[Section]:
 
 
 def _heading(comparison: Comparison) -> str:
-    return f"Methods on {comparison.task}/{comparison.split}"
+    tasks = ", ".join((comparison.task, *comparison.more_tasks))
+    return f"Methods on {tasks}/{comparison.split}"
 
 
 def _titles(comparison: Comparison) -> list[str]:

@@ -94,7 +94,8 @@ def _panel(alt: Any, comparison: Comparison, title: str) -> Any:
         shade = alt.Chart(alt.Data(values=band)).mark_rect(color=_NOISE)
         layers.insert(0, shade.encode(x="low:Q", x2="high:Q"))
     caption = "bar: 95 % over items; dots: seeds" + ("; band: noise floor" if floor else "")
-    heading = alt.Title(f"{title}, {comparison.task}", subtitle=caption)
+    of_task = title if comparison.more_tasks else f"{title}, {comparison.task}"
+    heading = alt.Title(of_task, subtitle=caption)
     return alt.layer(*layers).properties(title=heading, width=320, height=22 * len(names))
 
 

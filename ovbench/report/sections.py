@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ovbench.results import Counts, Interval, Result, Unknown
+from ovbench.results import Counts, Interval, Result, Scores, Unknown, WaldIntervals
 
 DASH = "–"
 
@@ -35,7 +35,8 @@ def span(interval: Interval | None) -> str:
 def sections(result: Result) -> Iterator[Section]:
     """All sections of a result, the score first."""
     yield _scores(result)
-    for make in (_wheels, _classes, _confusion, _floors, _counts, _labels, _against, _groups):
+    makes = (_folds, _wheels, _classes, _confusion, _floors, _counts, _labels, _against, _groups)
+    for make in makes:
         section = make(result)
         if section is not None:
             yield section
@@ -55,14 +56,19 @@ def _names(result: Result) -> list[str]:
 
 
 def _scores(result: Result) -> Section:
-    method = result.interval_method
+    method, folds, wald = result.interval_method, result.folds, result.wald
     names = _names(result)
-    columns = ("metric", "score", f"{100 * method.confidence:g} % interval" if method else "")
-    rows = tuple(
-        (name, percent(result.scores[name]), span(result.intervals.get(name)))[: 3 if method else 2]
-        for name in names
-    )
+    columns = {"metric": names, "pooled" if folds else "score": _percents(result.scores, names)}
     notes = []
+    if method:
+        title = f"{100 * method.confidence:g} % interval"
+        columns[title] = [span(result.intervals.get(name)) for name in names]
+    if wald:
+        columns["Wald ±"] = [_half_width(wald, name) for name in names]
+        columns["bootstrap / Wald"] = [_times(wald, name) for name in names]
+    if folds:
+        columns["mean of folds"] = _percents(folds.mean, names)
+        columns["sd of folds"] = _percents(folds.sd, names)
     if method:
         drawn = "items" if method.unit == "item" else f"values of {method.unit}"
         notes.append(
@@ -74,9 +80,61 @@ def _scores(result: Result) -> Section:
             "smallest difference to an unrelated system that this test set can detect "
             f"(level .05, power 80 %): {percent(result.detectable_difference)}"
         )
+    if wald:
+        notes += _wald_notes(wald, names)
+    if folds:
+        notes.append(
+            f"pooled: all items of all {len(folds.by_fold)} folds together; mean of folds: each "
+            f"fold's own score, every fold alike (folds by {folds.column})"
+        )
+    if result.by_class:
+        support = ", ".join(f"{name} {c.support}" for name, c in result.by_class.items())
+        notes.append(f"gold items by class: {support}")
     notes.append(f"signature: {result.signature}")
     title = f"{result.predictions} on {result.gold}, {result.protocol}"
-    return Section(title, columns[: 3 if method else 2], rows, tuple(notes))
+    return Section(title, tuple(columns), tuple(zip(*columns.values(), strict=True)), tuple(notes))
+
+
+def _percents(scores: Scores, names: list[str]) -> list[str]:
+    return [percent(scores[name]) for name in names]
+
+
+def _half_width(wald: WaldIntervals, name: str) -> str:
+    found = wald.intervals.get(name)
+    return DASH if found is None else f"± {percent(found.half_width)}"
+
+
+def _times(wald: WaldIntervals, name: str) -> str:
+    found = wald.intervals.get(name)
+    known = found is not None and found.bootstrap_ratio is not None
+    return f"{found.bootstrap_ratio:.2f}" if found and known else DASH
+
+
+def _wald_notes(wald: WaldIntervals, names: list[str]) -> Iterator[str]:
+    """What the interval is, and for which scores it is none."""
+    yield (
+        f"Wald ±: the {100 * wald.confidence:g} % normal approximation √(p(1 - p)/n) for a share p "
+        f"of n = {wald.items} items"
+    )
+    wrong = [
+        name for name in names if name in wald.intervals and not wald.intervals[name].proportion
+    ]
+    if wrong:
+        yield (
+            f"{', '.join(wrong)}: no share of the items, so the Wald interval does not hold for "
+            "them; read the bootstrap's"
+        )
+
+
+def _folds(result: Result) -> Section | None:
+    if result.folds is None:
+        return None
+    names = _names(result)
+    rows = [
+        (name, *_percents(fold.scores, names), str(fold.items))
+        for name, fold in result.folds.by_fold.items()
+    ]
+    return Section("By fold", ("fold", *names, "n"), tuple(rows))
 
 
 def _wheels(result: Result) -> Section | None:

@@ -29,8 +29,14 @@ from ovbench.runs.store import read_run
 from ovbench.scoring import Options
 from ovbench.tasks import Task, load_task
 
-TITLES = {"emotion-wheel": "WF", "hit-rate": "HiT"}
-"""Metric of a protocol → what its headline is called in tables."""
+TITLES = {
+    "emotion-wheel": "WF",
+    "hit-rate": "HiT",
+    "balanced_accuracy": "UA",
+    "accuracy": "WA",
+    "macro_f1": "macro F1",
+}
+"""Metric of a protocol, or its headline's key, → what the headline is called in tables."""
 
 
 @dataclass(frozen=True)
@@ -196,7 +202,8 @@ def _metrics(task: Task) -> tuple[Metric, ...]:
     found = []
     for name in task.protocols:
         protocol = load_protocol(name)
-        title = TITLES.get(protocol.metric, protocol.headline)
+        headline = TITLES.get(protocol.headline, protocol.headline)
+        title = TITLES.get(protocol.metric, headline)
         found.append(Metric(title=title, protocol=name, score=protocol.headline))
     return tuple(found)
 

@@ -19,6 +19,8 @@ class Metric(Frozen):
     protocol: str
     score: str
     """Key of the score under that protocol."""
+    task: str | None = None
+    """Of a comparison over several tasks, the one that it is of."""
 
 
 class RowCost(Frozen):
@@ -61,13 +63,16 @@ class Row(Frozen):
 
 
 class Comparison(Frozen):
-    """Methods side by side, on one task."""
+    """Methods side by side, on one task or on several views of the same items."""
 
     schema_version: Literal["ovbench.comparison/1"] = "ovbench.comparison/1"
     ovbench_version: str = __version__
     task: str
+    more_tasks: tuple[str, ...] = ()
+    """Other tasks over the same items, whose metrics stand beside those of the first."""
     split: str
     task_digest: str
+    """Of the first task."""
     items: int
     comparable: bool
     """False where the runs were limited to a part of the items."""

@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, TypeVar
 
 from ovbench.errors import InputError, OvbenchError
 from ovbench.runs.comparison import Comparison, RowCost
-from ovbench.runs.recipe import Place, find_adapter, find_report, require_models, train_split
+from ovbench.runs.place import Place, find_adapter, find_report, require_models
+from ovbench.runs.recipe import train_split
 from ovbench.runs.records import Cost, RunRecord
 from ovbench.runs.store import COST, read_record, read_run
-from ovbench.systems import CausalLmRecipe, load_recipe
+from ovbench.systems import CausalLmRecipe, Trainable, load_recipe
 from ovbench.systems.backbones import locate, weights_sha256
 from ovbench.tasks import Task, load_task
 from ovbench.training.report import TrainingReport, read_report
+from ovbench.training.speech_report import read_speech_report
 
 if TYPE_CHECKING:
     from ovbench.runs.footprint import Footprint
@@ -25,6 +27,40 @@ if TYPE_CHECKING:
 Found = TypeVar("Found")
 WEIGHTS = "adapter_model.safetensors"
 """Where PEFT puts an adapter's weights."""
+MODEL = "model.safetensors"
+"""Where what was trained of a system that hears lies."""
+
+
+def cost_of(
+    recipe: Trainable,
+    place: Place,
+    train: Callable[[], Task],
+    runs: Sequence[Path],
+    adapters: Sequence[Path],
+) -> RowCost:
+    """What a trained method takes and takes up; parameters as :func:`row_cost`'s."""
+    if isinstance(recipe, CausalLmRecipe):
+        return row_cost(recipe, place, train, runs, adapters)
+    return hearing_cost(adapters)
+
+
+def hearing_cost(adapters: Sequence[Path]) -> RowCost:
+    """What a system that hears takes and takes up, from its trainings' reports.
+
+    It reads no tokens and writes none, so there is no speed in tokens.
+    """
+    why: list[str] = []
+    files = [path for path in map(find_report, adapters) if path]
+    found = [_tried(partial(read_speech_report, path), why) for path in files]
+    reports = [report for report in found if report]
+    first = reports[0] if reports else None
+    return RowCost(
+        trainable_parameters=first.trainable_parameters if first else None,
+        total_parameters=first.total_parameters if first else None,
+        adapter_bytes=(adapters[0] / MODEL).stat().st_size if adapters else None,
+        peak_memory_bytes=max((one.peak_memory_bytes for one in reports), default=None),
+        unknown="; ".join(dict.fromkeys(why)) or None,
+    )
 
 
 def row_cost(

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 
 from ovbench.lora_las import parameter_counts
 from ovbench.runs.frozen import Frozen
-from ovbench.runs.recipe import context_builder, require_models
+from ovbench.runs.place import require_models
+from ovbench.runs.recipe import context_builder
 from ovbench.systems import CausalLmRecipe
 from ovbench.systems.loading import build, load_base
 from ovbench.training.collate import Batch, collate
@@ -23,7 +24,7 @@ from ovbench.training.encode import Pair, encode
 from ovbench.training.loss import completion_loss
 
 if TYPE_CHECKING:
-    from ovbench.runs.recipe import Place
+    from ovbench.runs.place import Place
     from ovbench.tasks import Task
 
 ITEMS = 8

@@ -73,8 +73,9 @@ class Preflight(Frozen):
 
     items: int
     """Items of the probe."""
-    adapter_effect: float
-    """Largest change of a logit between the adapter on and off; above 0."""
+    adapter_effect: float | None = None
+    """Largest change of a logit between the adapter on and off, above 0; null for a system that
+    answers nothing without what was trained."""
     batch_size: int
     batch_invariant: bool
     """Whether a batch of one and a batch of ``items`` gave the same texts."""
@@ -120,7 +121,9 @@ class Preflight(Frozen):
 
     def line(self) -> str:
         """All of it in one line."""
-        parts = [f"adapter moves logits by up to {self.adapter_effect:.2g}"]
+        parts = []
+        if self.adapter_effect is not None:
+            parts.append(f"adapter moves logits by up to {self.adapter_effect:.2g}")
         same = "same answers" if self.batch_invariant else "OTHER answers"
         parts.append(f"batch of 1 and of {self.items}: {same}")
         if self.context_layers is not None:
@@ -175,6 +178,19 @@ def preflight(system: System, probe: Probe, items: Sequence[Item], batch_size: i
         base_dtype=probe.base_dtype,
         context_dtype=probe.context_dtype,
         amplitude=probe.amplitude,
+    )
+
+
+def batch_preflight(
+    system: System, items: Sequence[Item], batch_size: int, dtype: str
+) -> Preflight:
+    """The checks of a system that answers from a head of its own: whether the batch matters."""
+    chosen = spread(items, min(MOST_ITEMS, max(2, batch_size)))
+    return Preflight(
+        items=len(chosen),
+        batch_size=batch_size,
+        batch_invariant=batch_size == 1 or _batch_invariant(system, chosen),
+        base_dtype=dtype,
     )
 
 

@@ -2,60 +2,39 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from ovbench.context import ContextBuilder, open_context, open_encoder
-from ovbench.errors import InputError, MissingExtraError, UnknownNameError
+from ovbench.errors import InputError, UnknownNameError
 from ovbench.runs.evaluate import EvalOptions, evaluate
+from ovbench.runs.external import evaluate_external
+from ovbench.runs.hearing import evaluate_hearing
+from ovbench.runs.pipeline import evaluate_pipeline
+from ovbench.runs.place import Place, device_name, find_adapter, require_models, training_seed
 from ovbench.runs.preflight import Preflight, preflight
 from ovbench.runs.records import RunResult, SystemRecord
-from ovbench.systems import CausalLmRecipe, ConstantRecipe, load_recipe
-from ovbench.systems.backbones import TINY, locate
+from ovbench.systems import (
+    CausalLmRecipe,
+    ConstantRecipe,
+    ExternalRecipe,
+    PipelineRecipe,
+    load_recipe,
+)
+from ovbench.systems.backbones import locate
 from ovbench.systems.constant import ConstantSystem
+from ovbench.systems.describing import ItemDescriber, check_describer, saved_describer
 from ovbench.systems.missing import Missing
 from ovbench.tasks import Task, load_task
-from ovbench.testbed.bundled import adapter_folder
-from ovbench.training.report import REPORT_FILE, read_report
 
 if TYPE_CHECKING:
-    import torch
-
     from ovbench.systems.generation import CausalLmSystem
     from ovbench.systems.loading import Base
     from ovbench.systems.saved import OpenedAdapter
 
-TRAIN = "train"
-"""``<out>/<recipe>/train``: where a run's own training is looked for, and put by a comparison."""
-ADAPTER = "adapter"
 CONSTANT_BATCH = 64
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where and how a model runs.
-
-    Attributes
-    ----------
-    scale:
-        ``tiny`` or ``paper``.
-    adapter:
-        Folder of an adapter, or of the training that made it; default: :func:`find_adapter`.
-    base:
-        In place of the scale's backbone: a folder, or a name on the hub.
-    device, dtype:
-        As :func:`ovbench.systems.loading.load_base` takes them.
-    """
-
-    scale: str = "tiny"
-    adapter: Path | None = None
-    base: str | None = None
-    device: str = "auto"
-    dtype: str = "auto"
 
 
 def evaluate_recipe(
@@ -101,6 +80,22 @@ def evaluate_recipe(
     for task_name in tasks or recipe.eval_tasks(where.scale):
         with missing.noted():
             loaded.append(_evaluated(task_name, split))
+    if isinstance(recipe, ExternalRecipe):
+        return evaluate_external(recipe, loaded, out, where, chosen, batch_size, missing)
+    if isinstance(recipe, PipelineRecipe):
+        return evaluate_pipeline(recipe, loaded, out, where, chosen, batch_size, missing)
+    if not isinstance(recipe, CausalLmRecipe | ConstantRecipe):
+        return evaluate_hearing(
+            recipe,
+            loaded,
+            out,
+            where,
+            chosen,
+            batch_size=batch_size,
+            missing=missing,
+            asked=name,
+            on_preflight=on_preflight,
+        )
     if isinstance(recipe, ConstantRecipe):
         missing.tell()
         size = CONSTANT_BATCH if batch_size == "auto" else batch_size
@@ -108,10 +103,10 @@ def evaluate_recipe(
         return [_evaluate_constant(recipe, task, train, out, sized) for task in loaded]
     for task in loaded:
         with missing.noted():
-            _require_texts(task, recipe.context_at(where.scale).source)
+            _require_texts(task, recipe, where.scale)
     opened = open_recipe(recipe, where, out, missing, asked=name)
     found = []
-    for task in loaded:
+    for task in (opened.described(task, chosen.limit) for task in loaded):
         system, builder = opened.system(task, seed=chosen.seed, shrink=batch_size == "auto")
         size = system.automatic_batch_size() if batch_size == "auto" else batch_size
         run = evaluate(
@@ -136,6 +131,17 @@ class OpenedRecipe:
     adapter: OpenedAdapter
     folder: Path
     """Of the adapter."""
+    describer: ItemDescriber | None = None
+
+    def described(self, task: Task, limit: float | None = None) -> Task:
+        """The task as the system is shown it: clips described, where the recipe says by whom.
+
+        Only the first ``limit`` items are listened to, unless contexts are exchanged among all.
+        """
+        if self.describer is None:
+            return task
+        exchanged = self.recipe.context_at(self.place.scale).shuffled
+        return self.describer.task(task, task.limited(None if exchanged else limit).items)
 
     def system(
         self, task: Task, *, seed: int = 0, shrink: bool = False
@@ -170,10 +176,11 @@ class OpenedRecipe:
             context=None if builder.source == "none" else builder.digest,
             context_source=None if builder.source == "none" else builder.source,
             oracle=provenance.oracle,
+            describer=None if self.describer is None else self.describer.id,
             decoding=self.recipe.decoding_at(self.place.scale).model_dump(),
             training_seed=training_seed(self.folder),
             dtype=str(self.base.dtype).removeprefix("torch."),
-            device=_device_name(self.base.device),
+            device=device_name(self.base.device),
         )
 
 
@@ -207,53 +214,18 @@ def open_recipe(
         check_evaluation_memory(backbone, dtype, place.device)
     with missed.noted():
         folder = find_adapter(recipe, place, out, asked)
+    if recipe.describer is not None:
+        with missed.noted():
+            check_describer(recipe.describer)
     context = recipe.context_at(place.scale)
     if context.source != "none":
         with missed.noted():  # kept: whether it is here is known before the base is read
             open_encoder(context.encoder)
     missed.tell()
+    describer = None if recipe.describer is None else saved_describer(recipe.describer, folder)
     base = load_base(backbone, dtype=dtype, device=place.device)
     adapter = open_adapter(recipe, folder, base, place.scale)
-    return OpenedRecipe(recipe, place, base, adapter, folder)
-
-
-def find_adapter(
-    recipe: CausalLmRecipe, place: Place, out: str | Path, asked: str | None = None
-) -> Path:
-    """The adapter's folder: the given one, that of a training under ``out``, or the bundled one.
-
-    ``asked``: what the user called the recipe, for the message.
-
-    Raises
-    ------
-    InputError
-        If there is none.
-    """
-    if place.adapter is not None:
-        inner = place.adapter / ADAPTER
-        return inner if inner.is_dir() else place.adapter
-    home = train_folder(out, recipe.name, place.scale)
-    # The report is written last: without it the training is not finished.
-    if (home / REPORT_FILE).is_file() and (home / ADAPTER).is_dir():
-        return home / ADAPTER
-    bundled = adapter_folder(recipe.name)
-    if place.scale == "tiny" and place.base in (None, TINY) and bundled.is_dir():
-        return bundled
-    command = ["ovbench", "train", "--model", asked or recipe.name]
-    command += [] if place.scale == "tiny" else ["--scale", place.scale]
-    command += [] if place.base is None else ["--base", place.base]
-    raise InputError(
-        f"there is no trained adapter of {recipe.name!r} at scale {place.scale!r}",
-        where=str(home),
-        expected="a folder with an adapter",
-        mend=f"train one with: {shlex.join([*command, '--output-path', str(home)])}, or name one "
-        "with --adapter FOLDER",
-    )
-
-
-def train_folder(out: str | Path, recipe: str, scale: str) -> Path:
-    """``<out>/<recipe>/train``; at another scale than tiny, that is named too: ``train-paper``."""
-    return Path(out) / recipe / (TRAIN if scale == "tiny" else f"{TRAIN}-{scale}")
+    return OpenedRecipe(recipe, place, base, adapter, folder, describer)
 
 
 def context_builder(recipe: CausalLmRecipe, scale: str, task: Task) -> ContextBuilder:
@@ -286,43 +258,26 @@ def _evaluated(name: str, split: str | None) -> Task:
     return task
 
 
-def _require_texts(task: Task, context_source: str) -> None:
+def _require_texts(task: Task, recipe: CausalLmRecipe, scale: str) -> None:
     """Refuse a task that shows a language model nothing: it would answer every item alike.
 
-    So would contexts made of descriptions, where there are none.
+    So would contexts made of descriptions, where there are none, nor clips to describe.
     """
-    described = any(item.description for item in task.items)
+    listens = recipe.describer is not None
+    described = any(item.description or (listens and item.audio) for item in task.items)
     if not described and not any(item.transcript for item in task.items):
         raise InputError(
             f"no item of {task.id}/{task.split} has a transcript or a description",
             expected="texts that a language model can answer from",
             mend="put the data set's transcripts, or a descriptions.jsonl, beside its files",
         )
-    if context_source == "description" and not described:
+    if recipe.context_at(scale).source == "description" and not described:
         raise InputError(
             f"the label context is made of descriptions, and no item of {task.id}/{task.split} "
             "has one",
             mend="put a descriptions.jsonl beside the data set's files, or take a recipe with "
             "another context",
         )
-
-
-def training_seed(adapter: Path) -> int | None:
-    """The seed that an adapter was trained under, where its training report is at hand."""
-    path = find_report(adapter)
-    return None if path is None else read_report(path).seed
-
-
-def find_report(adapter: Path) -> Path | None:
-    """The training report beside an adapter, or above it, if there is one."""
-    files = (folder / REPORT_FILE for folder in (adapter, adapter.parent))
-    return next((file for file in files if file.is_file()), None)
-
-
-def require_models(what: str) -> None:
-    """Raise :class:`MissingExtraError` unless language models can be run here."""
-    if any(find_spec(name) is None for name in ("torch", "transformers", "peft", "accelerate")):
-        raise MissingExtraError(what, "models")
 
 
 def _evaluate_constant(
@@ -333,15 +288,6 @@ def _evaluate_constant(
         name=recipe.name, kind=recipe.kind, recipe=recipe.digest(), train=train.digest()
     )
     return evaluate(ConstantSystem(recipe, train, options.seed), task, about, out, options)
-
-
-def _device_name(device: torch.device) -> str:
-    """``cpu``, ``mps``, or ``cuda:0 NVIDIA H200``."""
-    if device.type != "cuda":
-        return str(device)
-    import torch
-
-    return f"{device} {torch.cuda.get_device_name(device)}"
 
 
 def _preflight(

@@ -54,6 +54,8 @@ class SystemRecord(Frozen):
     """``description``, ``prototypes``, …; null where the system takes no context."""
     describer: str | None = None
     """Digest of what put the clips into words: its settings, and the statistics by hash."""
+    command: str | None = None
+    """The command line of an external program, as its recipe has it."""
     parts: dict[str, str] = Field(default_factory=dict)
     """sha256 of each frozen part of a system that hears or is a chain, by what it is called."""
     classes: tuple[str, ...] = ()

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ovbench.errors import InputError, ValidationError
-from ovbench.runs.recipe import OpenedRecipe, Place, context_builder, open_recipe
+from ovbench.runs.place import Place
+from ovbench.runs.recipe import OpenedRecipe, context_builder, open_recipe
 from ovbench.runs.records import Prediction, RunRecord
 from ovbench.runs.store import read_run
 from ovbench.systems import CausalLmRecipe, load_recipe
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from ovbench.runs.leak import LeakReport
     from ovbench.systems.generation import CausalLmSystem
 
-_HASHES = ("recipe", "base", "adapter", "prompt", "context")
+_HASHES = ("recipe", "base", "adapter", "prompt", "context", "describer")
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,7 @@ def reopen(folder: str | Path, place: Place | None = None, recipe: str | None = 
     if where.dtype == "auto" and about.dtype:
         where = replace(where, dtype=about.dtype)
     opened = open_recipe(found, where, home.parent.parent)
+    whole = opened.described(whole, record.settings.limit)
     now = opened.record(context_builder(found, where.scale, whole), whole)
     for name in _HASHES:
         _check(home, name, getattr(about, name), getattr(now, name))

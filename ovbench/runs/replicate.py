@@ -24,19 +24,15 @@ from ovbench.errors import InputError, InterruptedRunError, OvbenchError
 from ovbench.progress import track
 from ovbench.runs.compare import compare_runs
 from ovbench.runs.comparison import Comparison
-from ovbench.runs.costs import row_cost, with_costs
+from ovbench.runs.costs import cost_of, with_costs
 from ovbench.runs.evaluate import EvalOptions, run_folder
-from ovbench.runs.recipe import (
-    ADAPTER,
-    TRAIN,
-    Place,
-    evaluate_recipe,
-    require_models,
-)
+from ovbench.runs.place import ADAPTER, TRAIN, Place, require_models
+from ovbench.runs.recipe import evaluate_recipe
+from ovbench.runs.several_tasks import joined
 from ovbench.scoring import Options
-from ovbench.systems import CausalLmRecipe, ConstantRecipe, load_recipe
+from ovbench.systems import TRAINABLE, Recipe, load_recipe
 from ovbench.systems.missing import Missing
-from ovbench.tasks import Task, load_task
+from ovbench.tasks import load_task
 
 REORDERED = 1_000_003
 """Added to a seed, it seeds the other batch order."""
@@ -64,7 +60,7 @@ def compare_recipes(
     *,
     seeds: int | Sequence[int] = 5,
     out: str | Path,
-    task: str | None = None,
+    tasks: Sequence[str] | None = None,
     place: Place | None = None,
     batch_size: int | Literal["auto"] = "auto",
     limit: float | None = None,
@@ -81,8 +77,9 @@ def compare_recipes(
         How many (0, 1, …), or which.
     out:
         See the module's docstring.
-    task:
-        To train on and to evaluate on; without, those that the first recipe is meant for.
+    tasks:
+        The first is trained on and evaluated on, the others, over the same items, are evaluated on
+        too; without, those that the first recipe is meant for, one of each.
     noise:
         Train one recipe twice per seed, for the noise floor.
 
@@ -99,88 +96,99 @@ def compare_recipes(
         raise InputError("there are no seeds", expected="1 or more")
     recipes = {name: load_recipe(name) for name in dict.fromkeys(names)}
     first = next(iter(recipes.values()))
-    train_task = task or first.train_task(where.scale)
-    eval_task = task or first.eval_tasks(where.scale)[0]
-    tuned = [name for name, recipe in recipes.items() if isinstance(recipe, CausalLmRecipe)]
+    train_task = tasks[0] if tasks else first.train_task(where.scale)
+    asked = tuple(tasks) if tasks else first.eval_tasks(where.scale)[:1]
+    tuned = [name for name, recipe in recipes.items() if isinstance(recipe, TRAINABLE)]
     if tuned:
         require_models("training")
     jobs = [Job(name, seed) for seed in chosen for name in recipes]
     again = [Job(tuned[0], seed, True) for seed in chosen] if noise and tuned else []
     every = [*jobs, *again]
-    whole = _look(every, recipes, folder, (train_task, eval_task), where)
+    _look(every, recipes, folder, train_task, asked, where)
     for job in track(every, "training and evaluating", len(every)):
         options = EvalOptions(seed=job.seed, limit=limit, scoring=Options(draws=draws))
-        _do(job, recipes[job.name], folder, (train_task, whole.id), where, batch_size, options)
+        _do(job, recipes[job.name], folder, train_task, asked, where, batch_size, options)
 
-    def run_of(job: Job) -> Path:
-        return run_folder(job.home(folder), recipes[job.name].name, whole.id, limit=limit)
+    def run_of(job: Job, task: str) -> Path:
+        return run_folder(job.home(folder), recipes[job.name].name, task, limit=limit)
 
     in_rows = [Job(name, seed) for name in recipes for seed in chosen]
-    found = compare_runs(
-        [run_of(job) for job in in_rows], noise=[run_of(job) for job in again], draws=draws
+    found = joined(
+        [
+            compare_runs(
+                [run_of(job, task) for job in in_rows],
+                noise=[run_of(job, task) for job in again],
+                draws=draws,
+            )
+            for task in asked
+        ]
     )
     return with_costs(
         found,
         {
-            recipe.name: row_cost(
+            recipe.name: cost_of(
                 recipe,
                 where,
                 partial(load_task, train_task, "train"),
-                [run_of(Job(name, s)) for s in chosen],
+                [run_of(Job(name, s), asked[0]) for s in chosen],
                 [Job(name, s).train_folder(folder, recipe.name) / ADAPTER for s in chosen],
             )
             for name, recipe in recipes.items()
-            if isinstance(recipe, CausalLmRecipe)
+            if isinstance(recipe, TRAINABLE)
         },
     )
 
 
 def _look(
     jobs: Sequence[Job],
-    recipes: Mapping[str, CausalLmRecipe | ConstantRecipe],
+    recipes: Mapping[str, Recipe],
     out: Path,
-    tasks: tuple[str, str],
+    train_task: str,
+    eval_tasks: Sequence[str],
     place: Place,
-) -> Task:
-    """The task to evaluate on, if all that the trainings need is there.
+) -> None:
+    """Go on if all that the trainings and the evaluations need is there.
 
     Raises
     ------
     InputError
         If something is missing; all that is missing for any of them is told at once.
     """
-    missing, found = Missing(f"comparing {', '.join(recipes)} at scale {place.scale}"), []
-    train_task, eval_task = tasks
-    with missing.noted():
-        found.append(load_task(eval_task))
+    missing = Missing(f"comparing {', '.join(recipes)} at scale {place.scale}")
+    for task in eval_tasks:
+        with missing.noted():
+            load_task(task)
     for name, recipe in recipes.items():
-        if not isinstance(recipe, CausalLmRecipe) or all(
+        if not isinstance(recipe, TRAINABLE) or all(
             trained(job.train_folder(out, recipe.name)) for job in jobs if job.name == name
         ):
             continue
-        from ovbench.training.prepare import look
+        from ovbench.training.start import look_at
 
-        asked = recipe.scale(place.scale).training.dtype if place.dtype == "auto" else place.dtype
         with missing.noted():
-            look(
-                recipe, place.scale, train_task, base=place.base, dtype=asked, device=place.device
+            look_at(
+                recipe,
+                place.scale,
+                train_task,
+                base=place.base,
+                dtype=None if place.dtype == "auto" else place.dtype,
+                device=place.device,
             )
     missing.tell()
-    return found[0]
 
 
 def _do(
     job: Job,
-    recipe: CausalLmRecipe | ConstantRecipe,
+    recipe: Recipe,
     out: Path,
-    tasks: tuple[str, str],
+    train_task: str,
+    eval_tasks: Sequence[str],
     place: Place,
     batch_size: int | Literal["auto"],
     options: EvalOptions,
 ) -> None:
-    """``tasks``: the one to train on and the one to evaluate on."""
-    train_task, eval_task = tasks
-    if isinstance(recipe, CausalLmRecipe):
+    """Train what one job needs, and evaluate it."""
+    if isinstance(recipe, TRAINABLE):
         folder = job.train_folder(out, recipe.name)
         if trained(folder):
             _train(job, folder, train_task, place)  # only sees that it is the one asked for
@@ -189,7 +197,7 @@ def _do(
         place = replace(place, adapter=folder)
     evaluate_recipe(
         job.name,
-        [eval_task],
+        eval_tasks,
         out=job.home(out),
         place=place,
         batch_size=batch_size,
@@ -248,9 +256,9 @@ def _train_here(job: Job, folder: Path, task: str, place: Place, sender: Connect
 
 
 def _train(job: Job, folder: Path, task: str, place: Place) -> None:
-    from ovbench.training.train import train
+    from ovbench.training.start import train_recipe
 
-    train(
+    train_recipe(
         load_recipe(job.name),
         place.scale,
         job.seed,

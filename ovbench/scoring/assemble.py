@@ -20,14 +20,17 @@ from ovbench.results import (
     Group,
     Interval,
     IntervalMethod,
+    PerClass,
     Result,
 )
 from ovbench.scoring.evaluation import Evaluation, number, split_scores
+from ovbench.scoring.folds import fold_scores
 from ovbench.scoring.options import Options
 from ovbench.scoring.prepare import Prepared
+from ovbench.scoring.wald import wald_intervals
 
 FEW_ITEMS = 20
-"""Groups with fewer items are marked: their intervals are too short to be trusted."""
+"""Groups, folds and classes with fewer items are marked: chance moves their scores too much."""
 _SHOWN_IDS = 10
 
 
@@ -73,6 +76,10 @@ def assemble(
         draws = run_bootstrap(evaluation, options, units)
     intervals, intervals_by_wheel = split_intervals(draws, flat)
     floors = evaluation.floors() if options.floors and evaluation.floors else {}
+    by_class = evaluation.by_class(flat) if evaluation.by_class else {}
+    folds, of_folds = fold_scores(evaluation, options.folds) if options.folds else (None, ())
+    counts = _counts(evaluation, origin)
+    asked = options.ci == "wald" and counts.scored > 0
     return Result(
         ovbench_version=__version__,
         protocol=protocol.id,
@@ -85,18 +92,22 @@ def assemble(
         intervals=intervals,
         intervals_by_wheel=intervals_by_wheel,
         interval_method=_method(options, evaluation, units) if draws else None,
-        counts=_counts(evaluation, origin),
+        counts=counts,
         wheels=evaluation.wheels,
         labels=evaluation.labels,
-        by_class=evaluation.by_class(flat) if evaluation.by_class else {},
+        by_class=by_class,
         confusion=evaluation.confusion,
         floors={name: split_scores(values)[0] for name, (_, values) in floors.items()},
         floor_notes={name: note for name, (note, _) in floors.items()},
         detectable_difference=_detectable(draws, protocol.headline),
         comparisons=comparisons,
         groups=_groups(evaluation, options, protocol) if options.by else {},
+        folds=folds,
+        wald=wald_intervals(scores, intervals, counts.scored, options.confidence)
+        if asked
+        else None,
         errors=_errors(evaluation, options.errors),
-        warnings=_warnings(evaluation, origin, options),
+        warnings=(*_warnings(evaluation, origin, options), *_rare(by_class), *of_folds),
     )
 
 
@@ -223,6 +234,17 @@ def _groups(evaluation: Evaluation, options: Options, protocol: Protocol) -> dic
             warning=f"fewer than {FEW_ITEMS} items: no interval" if few else None,
         )
     return groups
+
+
+def _rare(by_class: dict[str, PerClass]) -> tuple[str, ...]:
+    """A warning where a class has so few gold items that one of them moves a macro score."""
+    few = [f"{name} ({c.support})" for name, c in by_class.items() if c.support < FEW_ITEMS]
+    if not few:
+        return ()
+    return (
+        f"classes with fewer than {FEW_ITEMS} gold items: {', '.join(few)}; in averages over "
+        "classes (UA, macro F1) a few items then count as much as all items of a large class",
+    )
 
 
 def _errors(evaluation: Evaluation, wanted: int) -> tuple[ErrorItem, ...]:

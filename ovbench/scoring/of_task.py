@@ -17,7 +17,9 @@ from ovbench.tasks.task import Task
 
 DEFAULT = "ew-open-1"
 """The protocol of a gold file, where none is named."""
-_FILE_ONLY = ("gold_id_column", "gold_label_column", "split", "by", "cluster_by")
+FOLD = "fold"
+"""The column in which a task's folds are told."""
+_FILE_ONLY = ("gold_id_column", "gold_label_column", "split", "by", "cluster_by", "folds")
 """Options that are about a gold file's columns or splits."""
 _SENTIMENTS = ("positive", "negative", "neutral")
 
@@ -30,7 +32,7 @@ def chosen_protocol(gold: object, protocol: str | Protocol | None) -> Protocol:
 
 
 def task_gold(task: Task, protocol: Protocol, options: Options) -> Records:
-    """A task's gold, named ``task/split``.
+    """A task's gold, named ``task/split``; with the column ``fold``, where it is of several folds.
 
     Raises
     ------
@@ -47,7 +49,9 @@ def task_gold(task: Task, protocol: Protocol, options: Options) -> Records:
                 mend="leave it out, or give the data set's own file as gold",
             )
     _check_fits(task, protocol)
-    return replace(read_records(task.gold_source(protocol), role="gold"), source=name)
+    found = read_records(task.gold_source(protocol), role="gold")
+    columns = {} if task.folds is None else {FOLD: [task.folds[one] for one in found.ids]}
+    return replace(found, source=name, columns=columns)
 
 
 def _check_fits(task: Task, protocol: Protocol) -> None:

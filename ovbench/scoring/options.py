@@ -7,6 +7,7 @@ from typing import Literal
 
 OnMissing = Literal["error", "wrong", "skip"]
 Keep = Literal["first", "last"]
+Ci = Literal["bootstrap", "wald"]
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,11 @@ class Options:
         Column of the gold whose values (dialogues, speakers) are resampled as a whole.
     by:
         Column of the gold; the scores are repeated for each of its values.
+    folds:
+        Column of the gold that says which fold an item is in: the means over folds are given beside
+        the pooled scores.
+    ci:
+        ``wald`` puts the normal-approximation interval of a proportion beside the bootstrap's.
     errors:
         How many of the items with the largest disagreement to list.
     floors:
@@ -64,5 +70,7 @@ class Options:
     confidence: float = 0.95
     cluster_by: str | None = None
     by: str | None = None
+    folds: str | None = None
+    ci: Ci = "bootstrap"
     errors: int = 0
     floors: bool = True

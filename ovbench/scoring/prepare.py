@@ -75,7 +75,8 @@ def read_gold(source: Source | Task, protocol: Protocol, options: Options) -> Re
     """The gold as the protocol wants it, with the columns for groups and clusters."""
     if isinstance(source, Task):
         return task_gold(source, protocol, options)
-    extra = tuple(dict.fromkeys(c for c in (options.by, options.cluster_by) if c))
+    wanted = (options.by, options.cluster_by, options.folds)
+    extra = tuple(dict.fromkeys(column for column in wanted if column))
     return read_records(
         source,
         role="gold",

@@ -16,7 +16,7 @@ from ovbench.scoring.assemble import Origin, assemble
 from ovbench.scoring.compare import compare
 from ovbench.scoring.evaluate import evaluate
 from ovbench.scoring.floor_report import floor_report
-from ovbench.scoring.of_task import chosen_protocol
+from ovbench.scoring.of_task import FOLD, chosen_protocol
 from ovbench.scoring.options import Options
 from ovbench.scoring.planning import FloorReport
 from ovbench.scoring.prepare import Prepared, Source, prepare, read_gold, read_predictions
@@ -63,6 +63,8 @@ def score_files(
     if options.groups is not None and chosen.metric != "synonym-groups":
         raise InputError(f"--groups does not go with protocol {chosen.id!r}")
     gold_records = read_gold(gold, chosen, options)
+    if task is not None and task.folds is not None:
+        options = replace(options, folds=FOLD)
 
     def pair(source: Source) -> Prepared:
         return prepare(read_predictions(source, chosen, options, task), gold_records, options)

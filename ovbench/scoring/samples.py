@@ -122,13 +122,14 @@ def read_samples(path: Path, options: Options) -> tuple[Evaluation, Protocol, Or
             f"{len(items)} items", where=where, expected=f"{header.items}, as the header says"
         )
     _check_items(items, header.columns, where)
-    for wanted in (options.by, options.cluster_by):
+    for option in ("by", "cluster_by", "folds"):
+        wanted = getattr(options, option)
         if wanted is not None and wanted not in header.columns:
             raise InputError(
                 f"column {wanted!r} was not kept in this file",
                 where=where,
                 expected=", ".join(header.columns) or "none was kept",
-                mend=f"write the samples again with --by {wanted} or --cluster-by {wanted}",
+                mend=f"write the samples again with --{option.replace('_', '-')} {wanted}",
             )
     evaluation = replace(
         evaluation_from_sample(protocol, items, header.classes, where),

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ovbench.context import ContextBuilder
+    from ovbench.systems.answer_words import AnswerWords
     from ovbench.systems.loading import Base
     from ovbench.tasks import Item
 
@@ -57,6 +58,9 @@ class CausalLmSystem:
     seed:
         Of sampling. Every item draws from a generator of its own, so its answer does not depend on
         the other items.
+    words:
+        On a task with classes: the words that its answers are read as; None: they are left as they
+        are.
     shrink:
         Halve a batch that does not fit into memory, and those after it; else that is an error.
 
@@ -76,11 +80,13 @@ class CausalLmSystem:
         decoding: Decoding,
         contexts: ContextBuilder | None = None,
         *,
+        words: AnswerWords | None = None,
         seed: int = 0,
         shrink: bool = False,
     ) -> None:
         self.name, self.model, self.base = name, model.eval(), base
         self.prompt, self.decoding, self.seed, self.shrink = prompt, decoding, seed, shrink
+        self.words = words
         self.las = _las_config(model)
         self.contexts = contexts if contexts is not None and contexts.source != "none" else None
         self.largest_batch: int | None = None
@@ -102,6 +108,10 @@ class CausalLmSystem:
         """
         if batch_size < 1:
             raise InputError(f"a batch size of {batch_size}", expected="1 or more")
+        for answer in self._passes(items, batch_size):
+            yield answer if self.words is None else self.words.read(answer, self.prompt.sha256)
+
+    def _passes(self, items: Sequence[Item], batch_size: int) -> Iterator[Answer]:
         rows = self.context_rows(items)
         if self.contexts is not None and self.contexts.source == "two_pass":
             first = {answer.id: answer for answer in self._answer_all(items, rows, batch_size)}

@@ -1,8 +1,8 @@
 """A prompt file: what a language model is shown of an item, and how its answer is written.
 
 A prompt file is UTF-8 text with the fields ``{description}`` and ``{transcript}``, or, for a model
-that hears, ``{audio}``, and it ends with ``{answer}``, where the model's answer begins. Other braces
-mean themselves.
+that hears, ``{audio}``, and it ends with ``{answer}``, where the model's answer begins. Other
+braces mean themselves.
 """
 
 from __future__ import annotations

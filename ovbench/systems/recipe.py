@@ -11,6 +11,15 @@ from pydantic import ValidationError as PydanticError
 
 from ovbench.context.settings import ContextSettings
 from ovbench.errors import InputError, UnknownNameError
+from ovbench.systems.answer_words import AnswerWords, check_words
+from ovbench.systems.external.recipe import ExternalRecipe
+from ovbench.systems.hearing.recipes import (
+    AudioLmRecipe,
+    GatedFusionRecipe,
+    ProjectorLmRecipe,
+    SpeechClassifierRecipe,
+)
+from ovbench.systems.pipeline.recipe import PipelineRecipe
 from ovbench.systems.recipe_base import (
     EVAL_TASKS,
     TRAIN_TASK,
@@ -20,7 +29,14 @@ from ovbench.systems.recipe_base import (
     scale_name,
 )
 from ovbench.systems.recipe_errors import explain
-from ovbench.systems.settings import Count, Decoding, Frozen, Method, TrainingSettings
+from ovbench.systems.settings import (
+    Count,
+    Decoding,
+    DescriberSettings,
+    Frozen,
+    Method,
+    TrainingSettings,
+)
 
 
 class Scale(Frozen):
@@ -39,6 +55,9 @@ class Scale(Frozen):
     """Task that ``ovbench train`` takes where none is named; default: ``TRAIN_TASK``."""
     eval_tasks: tuple[str, ...] | None = Field(default=None, min_length=1)
     """Tasks that ``ovbench eval`` takes where none are named; default: ``EVAL_TASKS``."""
+    words: Annotated[dict[str, str], Field(min_length=2)] | None = None
+    """On tasks with classes: canonical class -> the word that is taught as the answer. Without, the
+    gold labels are."""
 
 
 class CausalLmRecipe(BaseRecipe):
@@ -48,7 +67,12 @@ class CausalLmRecipe(BaseRecipe):
     method: Method
     context: ContextSettings = ContextSettings(source="none")
     """How the label context is made; only LoRA-LAS takes one."""
+    describer: DescriberSettings | None = None
+    """What describes clips that nobody has described; without, they stay without."""
     decoding: Decoding = Decoding()
+    fallback: str | None = None
+    """On tasks with classes: class that an answer other than one of ``words`` counts as; the share
+    is reported. Without, such an answer stays what it is."""
     scales: dict[ScaleName, Scale] = Field(min_length=1)
 
     @model_validator(mode="after")
@@ -56,6 +80,10 @@ class CausalLmRecipe(BaseRecipe):
         for name, scale in self.scales.items():
             if scale.prompt.hears:
                 raise ValueError(f"scales.{name}.prompt has {{audio}}, but the model cannot hear")
+            if scale.words is not None:
+                check_words(scale.words, self.fallback)
+            elif self.fallback is not None:
+                raise ValueError(f"fallback goes with scales.{name}.words, which is missing")
             ratio = scale.training.lora_plus_ratio
             if (ratio is None) == (self.method.name == "lora_plus"):
                 raise ValueError(
@@ -92,6 +120,11 @@ class CausalLmRecipe(BaseRecipe):
         """How answers are generated at that scale."""
         return self.scale(scale).decoding or self.decoding
 
+    def answer_words(self, scale: str) -> AnswerWords | None:
+        """How answers on tasks with classes are read at that scale; None: as they are."""
+        words = self.scale(scale).words
+        return None if words is None else AnswerWords(words, self.fallback)
+
     def train_task(self, scale: str) -> str:
         """The task that it is trained on at that scale, where none is named."""
         return self.scale(scale).train_task or TRAIN_TASK[scale_name(scale)]
@@ -126,13 +159,25 @@ class ConstantRecipe(BaseRecipe):
         return EVAL_TASKS[scale_name(scale)]
 
 
-Recipe = Annotated[CausalLmRecipe | ConstantRecipe, Field(discriminator="kind")]
+Trainable = (
+    CausalLmRecipe | SpeechClassifierRecipe | ProjectorLmRecipe | GatedFusionRecipe | AudioLmRecipe
+)
+"""A recipe that trains something."""
+TRAINABLE = (
+    CausalLmRecipe,
+    SpeechClassifierRecipe,
+    ProjectorLmRecipe,
+    GatedFusionRecipe,
+    AudioLmRecipe,
+)
+"""Their classes."""
+Recipe = Trainable | ConstantRecipe | ExternalRecipe | PipelineRecipe
 """A system's recipe, told apart by ``kind``."""
 
-_RECIPE: TypeAdapter[CausalLmRecipe | ConstantRecipe] = TypeAdapter(Recipe)
+_RECIPE: TypeAdapter[Recipe] = TypeAdapter(Annotated[Recipe, Field(discriminator="kind")])
 
 
-def read_recipe(path: Path) -> CausalLmRecipe | ConstantRecipe:
+def read_recipe(path: Path) -> Recipe:
     """The recipe in a TOML file.
 
     Raises
@@ -144,7 +189,7 @@ def read_recipe(path: Path) -> CausalLmRecipe | ConstantRecipe:
     return parse_recipe(read_toml_text(path), path)
 
 
-def parse_recipe(text: str, path: Path) -> CausalLmRecipe | ConstantRecipe:
+def parse_recipe(text: str, path: Path) -> Recipe:
     """The recipe in a TOML text; ``path`` is where it stands. Raises as :func:`read_recipe`."""
     try:
         fields = tomllib.loads(text)
@@ -153,7 +198,7 @@ def parse_recipe(text: str, path: Path) -> CausalLmRecipe | ConstantRecipe:
     try:
         return _RECIPE.validate_python(fields, context={"folder": path.parent})
     except PydanticError as error:
-        raise explain(error, CausalLmRecipe | ConstantRecipe, text, str(path)) from None
+        raise explain(error, Recipe, text, str(path)) from None
 
 
 def read_toml_text(path: Path) -> str:

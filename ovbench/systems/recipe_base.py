@@ -18,6 +18,9 @@ TRAIN_TASK: dict[ScaleName, str] = {"tiny": "tinyov", "paper": "mer-caption-plus
 EVAL_TASKS: dict[ScaleName, tuple[str, ...]] = {"tiny": ("tinyov",), "paper": ("ov-merd",)}
 """What they are evaluated on."""
 
+_LATER = ("describer", "fallback", "words")
+"""Fields that recipes were given after the first digests of them stood in records."""
+
 
 def _prompt(value: object, info: ValidationInfo) -> object:
     """A prompt file's name, relative to the recipe's folder, becomes its text and hash."""
@@ -52,9 +55,18 @@ class BaseRecipe(Frozen):
         """SHA-256 over every field that can change a prediction; hexadecimal."""
         told = ("name", "title", "paper", "citation", "licence", "notes", "published")
         # The task is recorded for itself, whether it was named or not.
-        defaults = {"__all__": {"train_task", "eval_tasks"}}
-        text = self.model_dump_json(exclude={**dict.fromkeys(told, True), "scales": defaults})
+        scales = {
+            name: {"train_task", "eval_tasks", *_unset(scale)}
+            for name, scale in getattr(self, "scales", {}).items()
+        }
+        left_out = dict.fromkeys((*told, *_unset(self)), True)
+        text = self.model_dump_json(exclude={**left_out, "scales": scales})
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _unset(part: Frozen) -> set[str]:
+    """Later fields that a recipe, or its scale, leaves unset: its digest is as before them."""
+    return {name for name in _LATER if getattr(part, name, None) is None}
 
 
 def scale_name(text: str) -> ScaleName:

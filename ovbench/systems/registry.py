@@ -15,7 +15,15 @@ from pathlib import Path
 
 import ovbench
 from ovbench.errors import InputError, UnknownNameError
-from ovbench.systems.recipe import CausalLmRecipe, ConstantRecipe, read_recipe, read_toml_text
+from ovbench.systems.recipe import (
+    TRAINABLE,
+    CausalLmRecipe,
+    ConstantRecipe,
+    Recipe,
+    Trainable,
+    read_recipe,
+    read_toml_text,
+)
 
 FOLDERS_VARIABLE = "OVBENCH_ADAPTERS"
 ENTRY_POINTS = "ovbench.systems"
@@ -46,7 +54,7 @@ def recipe_names() -> tuple[str, ...]:
     return tuple(sorted({**_entry_points(), **_files()}))
 
 
-def load_recipe(name: str | Path) -> CausalLmRecipe | ConstantRecipe:
+def load_recipe(name: str | Path) -> Recipe:
     """A recipe by its name, or from the TOML file at a path.
 
     Raises
@@ -72,19 +80,40 @@ def load_recipe(name: str | Path) -> CausalLmRecipe | ConstantRecipe:
     )
 
 
+def load_trainable(name: str | Path) -> Trainable:
+    """A recipe that trains something. Raises as :func:`load_recipe`, and for any other."""
+    recipe = load_recipe(name)
+    if not isinstance(recipe, TRAINABLE):
+        raise InputError(
+            nothing_to_train(recipe),
+            mend=f"run it as it is: ovbench eval --model {name}",
+        )
+    return recipe
+
+
+def nothing_to_train(recipe: Recipe) -> str:
+    """Why a recipe cannot be trained, as a clause."""
+    why = (
+        "it answers the same whatever the item"
+        if isinstance(recipe, ConstantRecipe)
+        else "its models come as they are"
+    )
+    return f"model {recipe.name!r} has nothing to train: {why}"
+
+
 def load_tunable(name: str | Path) -> CausalLmRecipe:
-    """A recipe that trains something. Raises as :func:`load_recipe`, and for constant answers."""
+    """A fine-tuned language model's recipe. Raises as :func:`load_recipe`, and for other kinds."""
     recipe = load_recipe(name)
     if not isinstance(recipe, CausalLmRecipe):
         raise InputError(
-            f"model {recipe.name!r} has nothing to train: it answers the same whatever the item",
+            f"model {recipe.name!r} is of kind {recipe.kind!r}",
             expected="a recipe of kind 'causal_lm'",
             mend="list them with: ovbench list models",
         )
     return recipe
 
 
-def _from_path(path: Path, files: dict[str, Path]) -> CausalLmRecipe | ConstantRecipe:
+def _from_path(path: Path, files: dict[str, Path]) -> Recipe:
     recipe = read_recipe(path)
     other = files.get(recipe.name)
     if other and not path.samefile(other) and read_recipe(other) != recipe:
@@ -131,7 +160,7 @@ def _entry_points() -> dict[str, EntryPoint]:
     return {point.name: point for point in entry_points(group=ENTRY_POINTS)}
 
 
-def _from_entry_point(point: EntryPoint) -> CausalLmRecipe | ConstantRecipe:
+def _from_entry_point(point: EntryPoint) -> Recipe:
     where = f"entry point {point.name} = {point.value}"
     try:
         target = point.load()

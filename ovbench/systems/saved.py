@@ -94,7 +94,10 @@ class Origin:
         told = context.model_dump(include={"source", "shuffled"})
         if context.source == "prototypes":
             told["temperature"] = context.temperature
-        return {"method": {"name": method.name, "r": method.r}, "context": told}
+        found = {"method": {"name": method.name, "r": method.r}, "context": told}
+        if self.recipe.describer is not None:
+            found["describer"] = self.recipe.describer.model_dump()
+        return found
 
 
 def save_adapter(model: PeftModel, folder: Path, base: Base, origin: Origin | None = None) -> None:

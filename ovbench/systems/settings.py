@@ -189,6 +189,24 @@ class Decoding(Frozen):
         return self
 
 
+class DescriberSettings(Frozen):
+    """What describes items that have a clip and no description."""
+
+    name: str = "prosody"
+    """``prosody`` (measures; no weights), an audio language model, or the folder of one."""
+    language: Literal["en", "es"] = "en"
+    """Of the descriptions."""
+    statistics: str = "train"
+    """``prosody`` only, what its levels refer to: ``train`` (the clips of the train split, never of
+    another; kept with the adapter), ``built-in``, or a file that ``ovbench describe --fit`` made."""
+
+    @model_validator(mode="after")
+    def _statistics_are_used(self) -> Self:
+        if self.name != "prosody" and "statistics" in self.model_fields_set:
+            raise ValueError(f"statistics belong to describer 'prosody', not to {self.name!r}")
+        return self
+
+
 class Published(Frozen):
     """A figure that its authors report. Shown beside, never ranked with, measured ones."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -31,7 +31,13 @@ class Reader(Protocol):
         """Items and gold of a split, in a fixed order; gold by canonical class ids."""
 
 
-def load_task(name: str, split: str | None = None, data: str | Path | None = None) -> Task:
+def load_task(
+    name: str,
+    split: str | None = None,
+    data: str | Path | None = None,
+    *,
+    clips: bool = True,
+) -> Task:
     """One split of a task.
 
     Parameters
@@ -42,6 +48,9 @@ def load_task(name: str, split: str | None = None, data: str | Path | None = Non
         One of the task's splits; None: the one that its card says is meant.
     data:
         The data folder (:mod:`ovbench.tasks.places`).
+    clips:
+        Make the clips of a generated data set that are not on this machine yet; without, its items
+        may name files that are not there, which is enough for whoever looks at gold or texts alone.
 
     Raises
     ------
@@ -67,6 +76,8 @@ def load_task(name: str, split: str | None = None, data: str | Path | None = Non
             expected=f"{known}, as its card says",
             mend="see what is missing or too many with: ovbench doctor",
         )
+    if clips:
+        _provide(card, chosen)
     return Task(
         id=name,
         title=view.title,
@@ -100,6 +111,14 @@ def read_split(card: Card, part: str, split: str, folder: DataFolder) -> Rows:
     """All items of a split, of whichever view, in the reader's order. Raises as its reader does."""
     reader: Reader = import_module(f"ovbench.tasks.readers.{card.reader}")
     return _described(list(reader.read(folder, part, split)), folder)
+
+
+def _provide(card: Card, split: str) -> None:
+    """Have the reader make the clips, if it is one that makes them."""
+    reader = import_module(f"ovbench.tasks.readers.{card.reader}")
+    make: Callable[[str], None] | None = getattr(reader, "provide", None)
+    if make is not None:
+        make(split)
 
 
 def view_of(view: View, rows: Rows) -> tuple[Rows, tuple[str, ...]]:

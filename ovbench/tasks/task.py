@@ -44,6 +44,11 @@ class Task:
         Ids of the protocols that score it; the first is the headline.
     notes:
         What a reader of its scores must know.
+    folds:
+        Of several test folds together (:func:`ovbench.tasks.load_folds`), each item's fold; None of
+        a single split.
+    undescribed:
+        The same task before its clips were described on this machine (:meth:`described`).
 
     Raises
     ------
@@ -60,6 +65,8 @@ class Task:
     answers: Answers
     protocols: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    folds: Mapping[str, str] | None = None
+    undescribed: Task | None = None
 
     def __post_init__(self) -> None:
         ids = [item.id for item in self.items]
@@ -72,6 +79,8 @@ class Task:
         if set(ids) != set(self.gold):
             odd = sorted(set(ids) ^ set(self.gold))[0]
             raise InputError(f"items and gold differ, first at id {odd!r}", where=where)
+        if self.folds is not None and set(ids) != set(self.folds):
+            raise InputError("items and folds differ", where=where)
         for name in ids:
             if getattr(self.gold[name], _FIELD[self.answers]) in ((), None):
                 raise InputError(f"item {name!r} has no gold {_FIELD[self.answers]}", where=where)
@@ -108,9 +117,18 @@ class Task:
 
         Where a clip lies on this machine does not enter; a field that is not set does not either.
         """
+        if self.undescribed is not None:
+            return self.undescribed.digest()
         rows = [[_told(item), _told(self.gold[item.id])] for item in self.items]
         text = json.dumps([self.id, self.split, rows], ensure_ascii=True, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
+
+    def described(self, items: Sequence[Item], note: str) -> Task:
+        """The same task with ``items``, which have got descriptions since; ``note`` says whose.
+
+        Its digest stays: descriptions made on the way belong to the system, not to the task.
+        """
+        return replace(self, items=tuple(items), notes=(*self.notes, note), undescribed=self)
 
     def limited(self, n: float | None) -> Task:
         """The first ``n`` items; a number below 1 is a share of them, rounded up; None: all.
@@ -132,7 +150,16 @@ class Task:
         items = self.items[:count]
         note = f"limited to {count} of {len(self.items)} items: not comparable with the whole"
         gold = {item.id: self.gold[item.id] for item in items}
-        return replace(self, items=items, gold=gold, notes=(*self.notes, note))
+        folds = None if self.folds is None else {name: self.folds[name] for name in gold}
+        before = None if self.undescribed is None else self.undescribed.limited(n)
+        return replace(
+            self,
+            items=items,
+            gold=gold,
+            folds=folds,
+            notes=(*self.notes, note),
+            undescribed=before,
+        )
 
 
 def trainable(task: Task) -> Task:

@@ -86,7 +86,7 @@ def generate(
 
 
 def _example(split: Split, number: int, knobs: Knobs, panel: int) -> Example:
-    name = f"tinyov/{knobs.seed}/{split}/{number}"
+    name = _name(split, number, knobs)
     rng = Random(name)  # noqa: S311
     state = _state(rng, knobs)
     description = _description(rng, split, state, knobs)
@@ -102,6 +102,11 @@ def _example(split: Split, number: int, knobs: Knobs, panel: int) -> Example:
         state.families[0].category,
         _valence(person, state),
     )
+
+
+def _name(split: Split, number: int, knobs: Knobs) -> str:
+    """What an item's random numbers are seeded by."""
+    return f"tinyov/{knobs.seed}/{split}/{number}"
 
 
 def _state(rng: Random, knobs: Knobs) -> State:
@@ -124,16 +129,34 @@ def neighbours(family: Family, topic: str) -> list[Family]:
     ]
 
 
+def heard(split: Split, number: int, knobs: Knobs = Knobs()) -> tuple[str, ...]:
+    """The voice of an item: its level of each feature, in the order of ``FEATURES``.
+
+    What the item's description says in words, for whoever makes sound of it.
+    """
+    rng = Random(_name(split, number, knobs))  # noqa: S311
+    state = _state(rng, knobs)
+    rng.choice(SPEAKERS)  # drawn before the levels
+    return tuple(level for _, level, _ in _levels(rng, state, knobs))
+
+
 def _description(rng: Random, split: Split, state: State, knobs: Knobs) -> str:
+    slots = {"who": rng.choice(SPEAKERS)}
+    slots |= {feature: word for feature, _, word in _levels(rng, state, knobs)}
+    return _sentence(rng.choice(DESCRIPTIONS[split]), slots)
+
+
+def _levels(rng: Random, state: State, knobs: Knobs) -> list[tuple[str, str, str]]:
+    """Feature, level and the word for it; some levels are another voice's."""
     voices = [VOICES[family.voice] for family in state.families]
     others = sorted(VOICES)
-    slots = {"who": rng.choice(SPEAKERS)}
+    found = []
     for index, feature in enumerate(FEATURES):
         voice = rng.choices(voices, (3, 2, 1)[: len(voices)])[0]
         if rng.random() < knobs.ambiguity:
             voice = VOICES[rng.choice(others)]
-        slots[feature] = rng.choice(LEVELS[feature][voice[index]])
-    return _sentence(rng.choice(DESCRIPTIONS[split]), slots)
+        found.append((feature, voice[index], rng.choice(LEVELS[feature][voice[index]])))
+    return found
 
 
 def _transcript(rng: Random, split: Split, state: State, knobs: Knobs) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +12,9 @@ import torch
 
 from ovbench.context import ContextBuilder, ContextSettings, open_context, open_encoder
 from ovbench.errors import InputError
+from ovbench.systems.answer_words import word_of
 from ovbench.systems.backbones import TINY, locate
+from ovbench.systems.describing import ItemDescriber, check_describer, fit_describer
 from ovbench.systems.loading import Base, build, load_base
 from ovbench.systems.memory import check_training_memory
 from ovbench.systems.missing import Missing
@@ -24,6 +27,10 @@ from ovbench.training.encode import Encoded, Pair, encode
 if TYPE_CHECKING:
     from peft import PeftModel
     from transformers import PreTrainedTokenizerBase
+
+
+Splits = tuple[Task, Task]
+"""What is learnt from, and what checkpoints are chosen on."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +48,10 @@ class Ready:
     train_digest: str
     """sha256 over the split's items and gold."""
     dev_digest: str
+    describer: ItemDescriber | None = None
+    """What described the clips, its statistics those of the train split."""
+    notes: tuple[str, ...] = ()
+    """What happened to the items before they were encoded."""
 
     def identity(self) -> dict[str, str]:
         """What a saved state must agree with, beside what the user asked for."""
@@ -50,19 +61,22 @@ class Ready:
             "train split": self.train_digest,
             "dev split": self.dev_digest,
             "first weights": first_weights(self.model),
+            **({} if self.describer is None else {"describer": self.describer.id}),
         }
 
 
 def look(
     recipe: CausalLmRecipe,
     scale: str,
-    task: str,
+    task: str | Splits,
     *,
     base: str | Path | None,
     dtype: str,
     device: str,
-) -> tuple[Task, Task]:
+) -> Splits:
     """The task's train and dev splits, if weights, memory, data and encoder are all there.
+
+    ``task`` may be the two splits themselves.
 
     Raises
     ------
@@ -78,12 +92,16 @@ def look(
     if backbone != TINY:
         with missing.noted():
             check_training_memory(recipe, scale, backbone, dtype, device)
-    for split in ("train", "dev"):
+    for at, split in enumerate(("train", "dev")):
         with missing.noted():
-            splits.append(trainable(_split(task, split)))
+            found = _split(task, split) if isinstance(task, str) else task[at]
+            splits.append(trainable(found))
     if context.source != "none":
         with missing.noted():
             open_encoder(context.encoder)
+    if recipe.describer is not None:
+        with missing.noted():
+            check_describer(recipe.describer)
     missing.tell()
     train, dev = splits
     return train, dev
@@ -105,7 +123,7 @@ def prepare(
     recipe: CausalLmRecipe,
     scale: str,
     seed: int,
-    splits: tuple[Task, Task],
+    splits: Splits,
     *,
     base: str | Path | None,
     dtype: str,
@@ -120,12 +138,18 @@ def prepare(
     """
     part = recipe.scale(scale)
     train, dev = splits
+    describer = None if recipe.describer is None else fit_describer(recipe.describer, train)
+    if describer is not None:
+        train, dev = describer.task(train), describer.task(dev)
     contexts = [context_of(recipe.context_at(scale), split, train) for split in (train, dev)]
     loaded = load_base(base or part.backbone, dtype=dtype, device=str(device))
     texts, dev_texts = (
-        encode_task(split, part.prompt, loaded.tokenizer, part.training.max_length, context)
+        encode_task(
+            split, part.prompt, loaded.tokenizer, part.training.max_length, context, part.words
+        )
         for split, context in zip((train, dev), contexts, strict=True)
     )
+    told = [f"{s.split}: {s.notes[-1]}" for s in (train, dev) if s.undescribed is not None]
     builder = contexts[0]
     model = build(
         recipe,
@@ -145,6 +169,8 @@ def prepare(
         dev=dev_texts,
         train_digest=train.digest(),
         dev_digest=dev.digest(),
+        describer=describer,
+        notes=tuple(told),
     )
 
 
@@ -164,18 +190,29 @@ def encode_task(
     tokenizer: PreTrainedTokenizerBase,
     max_length: int,
     context: ContextBuilder,
+    words: Mapping[str, str] | None = None,
 ) -> Encoded:
     """The prompts of a train or dev split, each with its gold labels as the completion.
+
+    ``words``: of a task with classes, each class's word is the completion instead.
 
     ``two_pass`` contexts are those of the first pass: in training nothing has been predicted yet.
 
     Raises
     ------
     InputError
-        If it is a test split, or as :func:`ovbench.training.encode.encode`.
+        If it is a test split, if a class has no word, or as
+        :func:`ovbench.training.encode.encode`.
     """
+
+    def answer(name: str) -> tuple[str, ...]:
+        gold = split.gold[name]
+        if words is None or split.answers != "class":
+            return gold.labels
+        return (word_of(words, gold.category, f"item {name}"),)
+
     pairs = [
-        Pair(item.id, prompt.render(item), prompt.completion(split.gold[item.id].labels))
+        Pair(item.id, prompt.render(item), prompt.completion(answer(item.id)))
         for item in trainable(split).items
     ]
     return encode(pairs, tokenizer, max_length, context.build(split.items))

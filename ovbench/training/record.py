@@ -73,7 +73,7 @@ def report_of(
         threads=torch.get_num_threads(),
         processes=accelerator.num_processes,
         resumed=progress.resumed,
-        notes=tuple(progress.notes),
+        notes=(*ready.notes, *progress.notes),
         versions={"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
     )
 

@@ -17,15 +17,15 @@ from ovbench.io.folders import make_folder
 from ovbench.io.lock import locked
 from ovbench.systems.backbones import locate, weights_sha256
 from ovbench.systems.devices import resolve_device, resolve_dtype
-from ovbench.systems.recipe import CausalLmRecipe, ConstantRecipe
-from ovbench.systems.registry import load_recipe
+from ovbench.systems.recipe import CausalLmRecipe, Recipe
+from ovbench.systems.registry import load_recipe, nothing_to_train
 from ovbench.systems.saved import Origin, write_adapter
 from ovbench.systems.settings import TrainingSettings
 from ovbench.tasks import load_task
 from ovbench.training.buckets import steps_per_epoch
 from ovbench.training.checkpoint import Progress
 from ovbench.training.loop import ADAPTER, LAST, Plan, fit
-from ovbench.training.prepare import Ready, look, prepare
+from ovbench.training.prepare import Ready, Splits, look, prepare
 from ovbench.training.processes import open_accelerator
 from ovbench.training.record import report_of
 from ovbench.training.report import (
@@ -44,12 +44,13 @@ LOGS = "logs"
 
 
 def train(
-    recipe: CausalLmRecipe | ConstantRecipe | str,
+    recipe: Recipe | str,
     scale: str,
     seed: int,
     out: str | Path,
     *,
     task: str | None = None,
+    splits: Splits | None = None,
     base: str | Path | None = None,
     resume: bool = False,
     batch_order_seed: int | None = None,
@@ -73,6 +74,9 @@ def train(
         ``batch_order_seed`` is given: the same start, another order.
     task:
         In place of the recipe's own at that scale.
+    splits:
+        What to learn from and what to choose checkpoints on, in place of a task's train and dev
+        splits.
     base:
         A base in place of the recipe's, as :func:`ovbench.systems.loading.load_base` takes it.
     resume:
@@ -99,7 +103,7 @@ def train(
     chosen = _trained(recipe)
     settings = _settings(chosen.scale(scale).training, dtype, device, steps)
     folder, order = Path(out), seed if batch_order_seed is None else batch_order_seed
-    task = task or chosen.train_task(scale)
+    task = splits[0].id if splits else task or chosen.train_task(scale)
     asked: dict[str, str | int] = {
         "recipe": chosen.digest(),
         "scale": scale,
@@ -110,10 +114,13 @@ def train(
     }
     finished = _look_at(folder, resume)
     if finished:
-        _check_same(finished, asked | _made_of(chosen, scale, task, base), settings.steps, folder)
+        made_of = _made_of(chosen, scale, splits or task, base)
+        _check_same(finished, asked | made_of, settings.steps, folder)
         return finished
     followed = _tracker(tracker) if tracker else None
-    splits = look(chosen, scale, task, base=base, dtype=settings.dtype, device=device or "auto")
+    splits = look(
+        chosen, scale, splits or task, base=base, dtype=settings.dtype, device=device or "auto"
+    )
     make_folder(folder)  # before anything large is loaded in vain
     accelerator = open_accelerator(device or "auto", settings.dtype, followed, folder / LOGS)
     with locked(folder) if accelerator.is_main_process else nullcontext():
@@ -136,9 +143,7 @@ def train(
             batch_order_seed=order,
             out=folder,
             identity={**asked, **ready.identity(), **shape},
-            save_adapter=lambda place: write_adapter(
-                ready.model, place, ready.base, Origin(chosen, scale)
-            ),
+            save_adapter=lambda place: _save(ready, place),
         )
         progress = _followed(ready, plan, accelerator, followed, resume, on_step)
         report = report_of(ready, plan, progress, accelerator)
@@ -147,6 +152,13 @@ def train(
             shutil.rmtree(folder / LAST, ignore_errors=True)
         accelerator.wait_for_everyone()
     return report
+
+
+def _save(ready: Ready, folder: Path) -> None:
+    """Write the adapter and what its descriptions refer to into a folder that exists."""
+    write_adapter(ready.model, folder, ready.base, Origin(ready.recipe, ready.scale))
+    if ready.describer is not None:
+        ready.describer.save(folder)
 
 
 def _followed(
@@ -175,11 +187,11 @@ def _followed(
             one.finish()
 
 
-def _trained(recipe: CausalLmRecipe | ConstantRecipe | str) -> CausalLmRecipe:
+def _trained(recipe: Recipe | str) -> CausalLmRecipe:
     chosen = load_recipe(recipe) if isinstance(recipe, str) else recipe
-    if isinstance(chosen, ConstantRecipe):
+    if not isinstance(chosen, CausalLmRecipe):
         raise InputError(
-            f"{chosen.name!r} is a trivial baseline and has nothing to train",
+            nothing_to_train(chosen),
             mend=f"run it as it is: ovbench eval --model {chosen.name}",
         )
     return chosen
@@ -230,13 +242,16 @@ def _look_at(folder: Path, resume: bool) -> TrainingReport | None:
 
 
 def _made_of(
-    recipe: CausalLmRecipe, scale: str, task: str, base: str | Path | None
+    recipe: CausalLmRecipe, scale: str, task: str | Splits, base: str | Path | None
 ) -> dict[str, str | int]:
     """Hashes of what a training is made of, without loading a model."""
+    train, dev = (
+        [load_task(task, split) for split in ("train", "dev")] if isinstance(task, str) else task
+    )
     return {
         "base": weights_sha256(locate(str(base or recipe.scale(scale).backbone))),
-        "train split": load_task(task, "train").digest(),
-        "dev split": load_task(task, "dev").digest(),
+        "train split": train.digest(),
+        "dev split": dev.digest(),
     }
 
 

@@ -18,8 +18,9 @@ from ovbench.runs.compare import compare_runs
 from ovbench.runs.costs import costs_of_runs, with_costs
 from ovbench.runs.evaluate import EvalOptions
 from ovbench.runs.footprint import footprint
+from ovbench.runs.place import Place, find_adapter
 from ovbench.runs.preflight import Preflight
-from ovbench.runs.recipe import Place, evaluate_recipe, find_adapter
+from ovbench.runs.recipe import evaluate_recipe
 from ovbench.runs.records import Prediction
 from ovbench.runs.reopen import las_report_of, leak_test_of, reopen
 from ovbench.runs.store import read_run
@@ -118,7 +119,7 @@ def test_where_adapters_are_looked_for(tmp_path: Path, monkeypatch: pytest.Monke
     recipe = load_recipe("lora-las-r4")
     bundled = tmp_path / "bundled"
     bundled.mkdir()
-    monkeypatch.setattr("ovbench.runs.recipe.adapter_folder", lambda name: bundled)
+    monkeypatch.setattr("ovbench.runs.place.adapter_folder", lambda name: bundled)
     assert find_adapter(recipe, Place(), tmp_path) == bundled  # type: ignore[arg-type]
     with pytest.raises(InputError, match="at scale 'paper'"):
         find_adapter(recipe, Place(scale="paper"), tmp_path)  # type: ignore[arg-type]

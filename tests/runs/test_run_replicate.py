@@ -14,7 +14,7 @@ from run_models import las_model, lora_model, make_adapter
 from ovbench.errors import InputError, OvbenchError, UnknownNameError
 from ovbench.runs import replicate
 from ovbench.runs.footprint import footprint, saved_activation_bytes
-from ovbench.runs.recipe import Place
+from ovbench.runs.place import Place
 from ovbench.runs.replicate import Job, compare_recipes, train_apart
 from ovbench.systems import load_recipe
 from ovbench.training.collate import collate

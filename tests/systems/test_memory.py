@@ -56,7 +56,7 @@ def test_activations_against_those_counted(
 ) -> None:
     """Within the factors that the module's docstring gives."""
     from ovbench.runs.footprint import footprint
-    from ovbench.runs.recipe import Place
+    from ovbench.runs.place import Place
     from ovbench.tasks import load_task
 
     recipe, shape = recipe_of(name), find_shape("tinyov")

@@ -7,8 +7,17 @@ from typing import Annotated, Generic, Literal, Self, TypeVar
 from pydantic import Field, model_validator
 
 from ovbench.errors import UnknownNameError
+from ovbench.systems.answer_words import check_words
 from ovbench.systems.recipe_base import BaseRecipe, PromptFile, ScaleName, scale_name
-from ovbench.systems.settings import Count, Decoding, Frozen, Method, Number
+from ovbench.systems.settings import (
+    Count,
+    Decoding,
+    DoraSettings,
+    Frozen,
+    LoraSettings,
+    Number,
+    RsLoraSettings,
+)
 
 Classes = Annotated[tuple[str, ...], Field(min_length=2)]
 """Canonical class ids, in the order of a model's outputs."""
@@ -191,11 +200,28 @@ class ProjectorScale(SpeechScale):
     words: Annotated[dict[str, str], Field(min_length=2)]
     """Canonical class -> the word that stands for it; a single token, checked."""
 
+    @model_validator(mode="after")
+    def _encoder_is_whole(self) -> Self:
+        if self.encoder.startswith("features:") != (self.feature_size is not None):
+            raise ValueError("feature_size goes with an encoder 'features:NAME', and only with it")
+        if self.prompt.text.count("{audio}") != 1:
+            raise ValueError("the prompt needs {audio}, once")
+        return self
+
 
 class ProjectorLmRecipe(_Hearing[ProjectorScale]):
     """A frozen encoder, a trained linear map, a frozen language model, a logit per word."""
 
     kind: Literal["projector_lm"]
+
+    @model_validator(mode="after")
+    def _a_word_for_each_class(self) -> Self:
+        for name in self.scales:
+            classes, words = set(self.classes_at(name)), set(self.scale(name).words)
+            if classes != words:
+                odd = sorted(classes ^ words)[0]
+                raise ValueError(f"scales.{name}: classes and words differ, first at {odd!r}")
+        return self
 
 
 # --- gated_fusion: HuBERT + ASR text + BERT ----------------------------------------------------
@@ -227,10 +253,21 @@ class GatedFusionRecipe(_Hearing[FusionScale]):
     """Whether attention and means leave padding out; the released code does not."""
     dropout: Number = Field(default=0.0, ge=0, lt=1)
     train_encoders: bool = False
-    """Whether the encoders are trained too."""
+    """Whether the encoders are trained too; their weights are float32 then."""
+
+    @model_validator(mode="after")
+    def _one_layer_is_one(self) -> Self:
+        if self.form == "single" and self.layers != 1:
+            raise ValueError("layers goes with form 'cmgi', and only with it")
+        return self
 
 
 # --- audio_lm: Qwen2-Audio ---------------------------------------------------------------------
+
+
+AudioLmMethod = Annotated[
+    LoraSettings | RsLoraSettings | DoraSettings, Field(discriminator="name")
+]
 
 
 class AudioLmScale(SpeechScale):
@@ -243,16 +280,38 @@ class AudioLmScale(SpeechScale):
     words: Annotated[dict[str, str], Field(min_length=2)]
     """Canonical class -> the word that the model is taught to answer."""
 
+    @model_validator(mode="after")
+    def _clip_is_shown_whole(self) -> Self:
+        if self.prompt.text.count("{audio}") != 1:
+            raise ValueError("the prompt needs {audio}, once")
+        if self.audio.longer == "window":
+            raise ValueError("audio.longer 'window' averages probabilities; this system has words")
+        if self.training.class_weights != "none":
+            raise ValueError("training.class_weights weighs outputs; this system has words")
+        return self
+
 
 class AudioLmRecipe(_Hearing[AudioLmScale]):
     """A language model that hears, tuned to answer with one word."""
 
     kind: Literal["audio_lm"]
-    method: Method
+    method: AudioLmMethod
+    """On the language model alone; what hears stays as it is."""
     decoding: Decoding = Decoding(max_new_tokens=8)
     fallback: str | None = None
     """Class that an answer outside the words counts as; the share is reported. None: such an
     answer stays what it is."""
+
+    @model_validator(mode="after")
+    def _a_word_for_each_class(self) -> Self:
+        if self.decoding.temperature:
+            raise ValueError("decoding.temperature: audio language models answer greedily")
+        for name, scale in self.scales.items():
+            check_words(scale.words, self.fallback)
+            odd = sorted(set(self.classes_at(name)) ^ set(scale.words))
+            if odd:
+                raise ValueError(f"scales.{name}: classes and words differ, first at {odd[0]!r}")
+        return self
 
 
 HearingRecipe = SpeechClassifierRecipe | ProjectorLmRecipe | GatedFusionRecipe | AudioLmRecipe

@@ -1,0 +1,64 @@
+"""Work in a process of its own: its peak memory is its own, and nothing of it reaches the next."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from typing import TypeVar
+
+from ovbench.errors import InterruptedRunError, OvbenchError
+
+T = TypeVar("T")
+
+
+def run_apart(work: Callable[[T], object], task: T, what: str, kept: str) -> None:
+    """Call ``work(task)`` in a new process, and wait for it.
+
+    Parameters
+    ----------
+    work, task:
+        A function at the top level of a module, and what it takes; both are pickled.
+    what:
+        What is going on, for messages: ``training x with seed 0``.
+    kept:
+        Where what was done lies.
+
+    Raises
+    ------
+    InterruptedRunError
+        On Ctrl-C, once the process has ended by itself: it was told too, and saves its state.
+    OvbenchError
+        If the work failed; with its message and its exit code.
+    """
+    context = multiprocessing.get_context("spawn")
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_work, args=(work, task, sender))
+    process.start()
+    sender.close()
+    try:
+        process.join()
+    except KeyboardInterrupt:
+        process.join()
+        raise InterruptedRunError(
+            f"Stopped while {what}; what was done is kept in {kept}. The same command goes on from "
+            "there."
+        ) from None
+    try:
+        message, code = receiver.recv()
+    except EOFError:
+        message, code = f"{what[:1].upper()}{what[1:]} died with exit code {process.exitcode}.", 1
+    if message:
+        error = OvbenchError(message)
+        error.exit_code = code
+        raise error
+
+
+def _work(work: Callable[[T], object], task: T, sender: Connection) -> None:
+    """Of the child process: work, and send what went wrong, if anything."""
+    try:
+        work(task)
+    except OvbenchError as error:
+        sender.send((str(error), error.exit_code))
+    else:
+        sender.send(("", 0))

@@ -1,0 +1,181 @@
+"""One cell and fold of a sweep: train on the other folds, answer the one held out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from ovbench.errors import InputError
+from ovbench.runs.evaluate import EvalOptions, evaluate, run_folder
+from ovbench.runs.folds import FoldSplit, fold_splits
+from ovbench.runs.place import TRAIN, Place
+from ovbench.runs.records import Prediction
+from ovbench.runs.store import RUN, read_run
+from ovbench.scoring import Options
+from ovbench.systems import CausalLmRecipe, Trainable
+from ovbench.systems.missing import Missing
+from ovbench.tasks import Task, load_task
+
+if TYPE_CHECKING:
+    from ovbench.runs.recipe import OpenedRecipe
+
+
+@dataclass(frozen=True)
+class FoldJob:
+    """One fold of one cell: all that a process needs to train and to answer it.
+
+    Attributes
+    ----------
+    recipe:
+        With the cell's settings.
+    task, split:
+        Whose items are dealt to folds: a split to train on.
+    folds, fold:
+        How many, and which of them is held out, from 1.
+    home:
+        Its folder.
+    """
+
+    recipe: Trainable
+    place: Place
+    task: str
+    split: str
+    folds: int
+    fold: int
+    seed: int
+    home: Path
+    batch_size: int | Literal["auto"] = "auto"
+
+    def part(self) -> FoldSplit:
+        """The fold, and what is learnt from."""
+        task = load_task(self.task, self.split)
+        return list(fold_splits(task, self.folds, self.seed))[self.fold - 1]
+
+    def run_folder(self, held_out: Task) -> Path:
+        """Where the answers to the held-out items are."""
+        return run_folder(self.home, self.recipe.name, held_out.id, held_out.split)
+
+
+def run_fold(job: FoldJob) -> None:
+    """Train and answer; what an earlier process has done of either is not done again.
+
+    Raises
+    ------
+    InputError, OvbenchError
+        As training and evaluation do.
+    """
+    part = job.part()
+    out = job.home / TRAIN
+    dtype = None if job.place.dtype == "auto" else job.place.dtype
+    place = replace(job.place, adapter=out)
+    options = EvalOptions(
+        seed=job.seed, scoring=Options(draws=0, floors=False), command="ovbench sweep"
+    )
+    recipe, splits = job.recipe, (part.train, part.dev)
+    if isinstance(recipe, CausalLmRecipe):
+        from ovbench.training.train import train
+
+        train(
+            recipe,
+            place.scale,
+            job.seed,
+            out,
+            splits=splits,
+            base=place.base,
+            resume=True,
+            device=place.device,
+            dtype=dtype,
+        )
+        _answer(job, recipe, place, part, options)
+        return
+    from ovbench.runs.hearing import evaluate_hearing
+    from ovbench.training.speech import train_speech
+
+    train_speech(
+        recipe,
+        place.scale,
+        job.seed,
+        out,
+        splits=splits,
+        base=place.base,
+        resume=True,
+        device=place.device,
+        dtype=dtype,
+    )
+    evaluate_hearing(
+        recipe,
+        [part.held_out],
+        job.home,
+        place,
+        options,
+        batch_size=job.batch_size,
+        missing=Missing(recipe.name),
+    )
+
+
+def _answer(
+    job: FoldJob, recipe: CausalLmRecipe, place: Place, part: FoldSplit, options: EvalOptions
+) -> None:
+    """The answers of a language model; nothing of the held-out fold is in contexts or prompts.
+
+    Contexts made from a train split's labels are made from what this fold's model learnt from.
+    """
+    from ovbench.runs.recipe import open_recipe
+    from ovbench.systems.describing import saved_describer
+    from ovbench.systems.generation import CausalLmSystem
+    from ovbench.training.prepare import context_of
+
+    opened: OpenedRecipe = open_recipe(recipe, place, job.home)
+    train, held_out = part.train, part.held_out
+    if recipe.describer is not None:
+        describer = saved_describer(recipe.describer, opened.folder)
+        train, held_out = describer.task(train), describer.task(held_out)
+    builder = context_of(recipe.context_at(place.scale), held_out, train)
+    system = CausalLmSystem(
+        recipe.name,
+        opened.adapter.model,
+        opened.base,
+        recipe.scale(place.scale).prompt,
+        recipe.decoding_at(place.scale),
+        builder,
+        words=recipe.answer_words(place.scale) if held_out.answers == "class" else None,
+        seed=job.seed,
+        shrink=job.batch_size == "auto",
+    )
+    size = system.automatic_batch_size() if job.batch_size == "auto" else job.batch_size
+    evaluate(
+        system,
+        held_out,
+        opened.record(builder, held_out),
+        job.home,
+        replace(options, batch_size=size),
+    )
+
+
+def answers_of(job: FoldJob, held_out: Task) -> list[Prediction] | None:
+    """The answers to all held-out items, in their order; None where some are not there yet.
+
+    Raises
+    ------
+    InputError
+        If they are answers of other settings, or to another fold.
+    ValidationError
+        If a file is damaged.
+    """
+    folder = job.run_folder(held_out)
+    if not (folder / RUN).is_file():
+        return None
+    record, found = read_run(folder)
+    settings = record.settings
+    now = (job.recipe.digest(), held_out.digest(), job.seed, job.place.scale)
+    there = (settings.system.recipe, settings.task_digest, settings.seed, settings.system.scale)
+    if now != there:
+        raise InputError(
+            "the folder holds a sweep of another recipe, split, scale or seed",
+            where=str(folder),
+            mend="name another folder with --output-path",
+        )
+    if any(item.id not in found for item in held_out.items):
+        return None
+    return [found[item.id] for item in held_out.items]

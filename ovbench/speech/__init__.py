@@ -1,0 +1,1 @@
+"""Audio in, words out: how a voice sounds, measured and described."""

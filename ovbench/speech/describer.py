@@ -1,0 +1,124 @@
+"""Describers: whatever puts the sound of clips into words, behind one interface.
+
+``prosody`` measures (:mod:`ovbench.speech.describe`) and needs no weights; it is opened here. Audio
+language models are :class:`ovbench.speech.audio_llm_describer.AudioLlmDescriber`; their weights are
+found and opened where all models are, in :mod:`ovbench.systems.hearing.describers`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Protocol
+
+from ovbench.errors import UnknownNameError
+from ovbench.progress import track
+from ovbench.speech.audio import AudioError
+from ovbench.speech.describe import MEASURING, Description, describe
+from ovbench.speech.measures import measure
+from ovbench.speech.statistics import Sample, Statistics, builtin
+from ovbench.speech.wording import Language
+
+NAMES = ("prosody",)
+"""Describers without weights."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """What is described.
+
+    Attributes
+    ----------
+    id:
+        Unique among the clips.
+    path:
+        The sound file.
+    transcript:
+        What is said, for describers that read it; empty where nobody knows.
+    speaker, sex:
+        Who speaks (any name), and ``female`` or ``male``, where they are known: they choose the
+        statistics that levels refer to.
+    """
+
+    id: str
+    path: str
+    transcript: str = ""
+    speaker: str | None = None
+    sex: str | None = None
+
+
+class Describer(Protocol):
+    """What describes clips."""
+
+    @property
+    def id(self) -> str:
+        """Name, and a hash of everything that decides what it says (settings, statistics)."""
+
+    def describe(self, items: Sequence[Clip]) -> Iterator[Description]:
+        """A description of each clip, in their order, as soon as it is there.
+
+        A clip that cannot be described has a status that says so; nothing is raised for it.
+        """
+
+
+class Prosody:
+    """The describer without weights: measures against statistics.
+
+    Parameters
+    ----------
+    statistics:
+        What levels refer to.
+    language:
+        Of the sentences: ``en`` or ``es``.
+    """
+
+    def __init__(self, statistics: Statistics, language: Language = "en") -> None:
+        self.statistics, self.language = statistics, language
+        settings = json.dumps([MEASURING, statistics.sha256, language])
+        self.id = f"prosody@{hashlib.sha256(settings.encode()).hexdigest()[:12]}"
+
+    def describe(self, items: Sequence[Clip]) -> Iterator[Description]:
+        """Measure and describe clip by clip."""
+        for clip in items:
+            yield describe(
+                clip.path,
+                id=clip.id,
+                statistics=self.statistics,
+                language=self.language,
+                speaker=clip.speaker,
+                sex=clip.sex,
+            )
+
+
+def open_describer(
+    name: str, *, statistics: Statistics | None = None, language: Language = "en"
+) -> Describer:
+    """A describer without weights, by name.
+
+    Parameters
+    ----------
+    name:
+        ``prosody``.
+    statistics:
+        What levels refer to; None: the built-in constants.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such describer.
+    """
+    if name != "prosody":
+        raise UnknownNameError("describer without weights", name, NAMES)
+    return Prosody(statistics or builtin(), language)
+
+
+def measured_samples(clips: Sequence[Clip]) -> list[Sample]:
+    """What statistics are fitted to: the measures of each clip that can be read, with progress."""
+    found = []
+    for clip in track(clips, "clips", len(clips)):
+        with suppress(AudioError):
+            found.append(Sample(measure(clip.path).values, clip.speaker, clip.sex))
+    return found

@@ -1,0 +1,254 @@
+"""PEFT-SER: a frozen speech encoder, a light method of adapting it, and a convolutional head.
+
+After Feng and Narayanan, "PEFT-SER: On the Use of Parameter Efficient Transfer Learning Approaches
+For Speech Emotion Recognition Using Pre-trained Speech Models" (2023), and their code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, cast
+
+import torch
+from peft import LoraConfig, inject_adapter_in_model
+from torch import Tensor, nn
+
+from ovbench.errors import InputError
+from ovbench.systems.answers import Answer
+from ovbench.systems.hearing.base import SpeechModel
+from ovbench.systems.hearing.clips import RATE, Clips
+from ovbench.systems.hearing.encoders import SpeechEncoder, open_speech_encoder
+from ovbench.systems.hearing.recipes import (
+    Bottleneck,
+    EmbeddingPrompt,
+    FfnLora,
+    SpeechClassifierRecipe,
+    SpeechMethod,
+)
+from ovbench.tasks import Item
+
+FFN = {"whisper": ("fc1", "fc2")}
+"""The two linear modules of a layer's feed-forward part, by family."""
+_FFN_OF_OTHERS = ("intermediate_dense", "output_dense")
+
+
+class Head(nn.Module):
+    """A learnt mean of all hidden states, three convolutions of width 1, and a classifier.
+
+    softmax(``weights``) over the ``states`` hidden states, which start equal; Conv1d, ReLU,
+    dropout, Conv1d, ReLU, dropout, Conv1d; the mean over a clip's frames; Linear, ReLU, Linear.
+
+    Parameters
+    ----------
+    states:
+        Hidden states of the encoder: its layers and one.
+    size, hidden, classes:
+        Numbers per frame, width of the head, outputs.
+    """
+
+    def __init__(self, states: int, size: int, hidden: int, classes: int, dropout: float) -> None:
+        super().__init__()
+        self.weights = nn.Parameter(torch.full((states,), 1 / states))
+        self.convolutions = nn.Sequential(
+            nn.Conv1d(size, hidden, 1),
+            nn.ReLU(),
+            nn.Dropout(dropout),
+            nn.Conv1d(hidden, hidden, 1),
+            nn.ReLU(),
+            nn.Dropout(dropout),
+            nn.Conv1d(hidden, hidden, 1),
+        )
+        self.out = nn.Sequential(nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, classes))
+
+    def forward(self, states: Sequence[Tensor], frames: Tensor) -> Tensor:
+        """Logits (items, classes) of hidden states (items, frames, size) and their mask."""
+        stacked = torch.stack(tuple(states)).float()
+        mixed = torch.einsum("s,sitd->idt", self.weights.softmax(0), stacked)
+        kept = frames[:, None].to(mixed.dtype)
+        mean = (self.convolutions(mixed) * kept).sum(2) / kept.sum(2)
+        return cast(Tensor, self.out(mean))
+
+
+class BottleneckAdapter(nn.Module):
+    """x → scale · up(ReLU(down(x))), with ``up`` 0 at the start."""
+
+    def __init__(self, size: int, settings: Bottleneck) -> None:
+        super().__init__()
+        self.down = nn.Linear(size, settings.size)
+        self.up = nn.Linear(settings.size, size)
+        self.scale = settings.scale
+        nn.init.zeros_(self.up.weight)
+        nn.init.zeros_(self.up.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Of any shape (…, size), in the dtype of ``x``."""
+        found: Tensor = self.up(self.down(x.to(self.up.weight.dtype)).relu())
+        return (self.scale * found).to(x.dtype)
+
+
+class SpeechClassifier(SpeechModel):
+    """A speech classifier; :func:`build` makes one from a recipe.
+
+    The answer is the likeliest class's canonical id. Where a clip is heard in several windows,
+    their probabilities are averaged, each weighing as much as it lasts, and the logits are the
+    logarithms of the averages.
+    """
+
+    def __init__(
+        self,
+        classes: Sequence[str],
+        encoder: SpeechEncoder,
+        clips: Clips,
+        method: SpeechMethod,
+        *,
+        hidden: int = 256,
+        dropout: float = 0.1,
+    ) -> None:
+        super().__init__(classes)
+        self.encoder, self.clips = encoder, clips
+        self.prompts: nn.Parameter | None = None
+        self.adapters = nn.ModuleList()
+        if isinstance(method, FfnLora):
+            _inject_lora(encoder, method)
+        elif isinstance(method, Bottleneck):
+            self.adapters.extend(
+                BottleneckAdapter(encoder.size, method) for _ in range(encoder.layers)
+            )
+            for block, adapter in zip(encoder.blocks, self.adapters, strict=True):
+                _attach(block, cast(BottleneckAdapter, adapter), encoder, method.name)
+        elif isinstance(method, EmbeddingPrompt):
+            shape = (encoder.layers, method.length, encoder.size)
+            self.prompts = nn.Parameter(nn.init.xavier_uniform_(torch.empty(shape)))
+        self.head = Head(encoder.layers + 1, encoder.size, hidden, len(self.classes), dropout)
+
+    def fault(self, item: Item) -> str | None:
+        """Why there is no clip to hear."""
+        return self.clips.fault(item)
+
+    def batch(
+        self, items: Sequence[Item], categories: Sequence[str] | None = None
+    ) -> dict[str, Tensor]:
+        """``inputs``, ``mask``: features of all windows; ``seconds`` (items, windows): how long
+        each lasts, 0 where it is another item's; ``target``: the classes' indices.
+        """
+        heard = [self.clips.windows(item, augmented=self.training) for item in items]
+        windows = [one for of_item in heard for one in of_item]
+        batch = self.encoder.features(windows)
+        seconds = torch.zeros(len(items), len(windows))
+        at = 0
+        for row, of_item in zip(seconds, heard, strict=True):
+            for one in of_item:
+                row[at] = len(one) / RATE
+                at += 1
+        batch["seconds"] = seconds.to(self.encoder.device)
+        if categories is not None:
+            target = torch.tensor([self.classes.index(one) for one in categories])
+            batch["target"] = target.to(self.encoder.device)
+        return batch
+
+    def forward(self, **batch: Tensor) -> dict[str, Tensor]:
+        """``logits``, and with a ``target`` also ``loss``, the mean cross-entropy."""
+        states, frames = self.encoder.hidden_states(batch["inputs"], batch["mask"], self.prompts)
+        logits: Tensor = self.head(states, frames)
+        seconds = batch.get("seconds")
+        if seconds is not None and seconds.shape[0] != seconds.shape[1]:
+            share = seconds / seconds.sum(1, keepdim=True)
+            logits = torch.logsumexp(share.log()[..., None] + logits.log_softmax(1), dim=1)
+        found = {"logits": logits}
+        if "target" in batch:
+            found["loss"] = nn.functional.cross_entropy(logits, batch["target"])
+        return found
+
+    @torch.no_grad()
+    def answers(self, items: Sequence[Item]) -> list[Answer]:
+        """The likeliest class of each."""
+        heard = [item for item in items if self.fault(item) is None]
+        words: dict[str, str] = {}
+        if heard:
+            best = self(**self.batch(heard))["logits"].argmax(1).tolist()
+            words = {item.id: self.classes[index] for item, index in zip(heard, best, strict=True)}
+        return [
+            Answer(item.id, words[item.id], "ok", 1)
+            if item.id in words
+            else Answer(item.id, "", "error", 0)
+            for item in items
+        ]
+
+    def provenance(self) -> dict[str, str]:
+        """The encoder's hash."""
+        return {"encoder": self.encoder.sha256}
+
+
+def build(
+    recipe: SpeechClassifierRecipe,
+    scale: str,
+    *,
+    seed: int,
+    device: torch.device,
+    dtype: torch.dtype,
+    base: str | None = None,
+) -> SpeechClassifier:
+    """A classifier with fresh trainable weights from ``seed``; its encoder has dtype ``dtype``.
+
+    Raises
+    ------
+    InputError
+        If the encoder cannot be opened, or cannot hear clips as long as the recipe shows it.
+    """
+    part = recipe.scale(scale)
+    encoder = open_speech_encoder(base or part.backbone, device, dtype)
+    longest = encoder.max_seconds
+    if longest is not None and part.audio.max_seconds > longest:
+        raise InputError(
+            f"audio.max_seconds is {part.audio.max_seconds:g}; {encoder.name} hears {longest:g} s",
+            where=f"recipe {recipe.name}, scale {scale}",
+        )
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = SpeechClassifier(
+            recipe.classes_at(scale),
+            encoder,
+            Clips(part.audio, part.training.augment, seed),
+            recipe.method,
+            hidden=recipe.hidden,
+            dropout=recipe.dropout,
+        )
+    return model.to(device)
+
+
+def _inject_lora(encoder: SpeechEncoder, method: FfnLora) -> None:
+    """LoRA on the feed-forward modules, A and B float32; all else stays frozen."""
+    config = LoraConfig(
+        r=method.r,
+        lora_alpha=cast(int, method.lora_alpha),
+        target_modules=list(FFN.get(encoder.family, _FFN_OF_OTHERS)),
+        lora_dropout=0.0,
+    )
+    inject_adapter_in_model(config, encoder.model)
+    for name, parameter in encoder.model.named_parameters():
+        if "lora_" in name:
+            parameter.data = parameter.data.float()
+        parameter.requires_grad_("lora_" in name)
+
+
+def _attach(
+    block: nn.Module, adapter: BottleneckAdapter, encoder: SpeechEncoder, form: str
+) -> None:
+    """Put a bottleneck beside a layer's feed-forward part (what goes in) or after it (what comes
+    out); its output is added to that part's.
+    """
+    first, last = FFN.get(encoder.family, ("", ""))
+    whole: Any = block if first else block.feed_forward
+    begin: nn.Module = getattr(whole, first) if first else whole
+    end: nn.Module = getattr(whole, last) if last else whole
+    if form == "adapter_l":
+        end.register_forward_hook(lambda _module, _args, out: out + adapter(out))
+        return
+    taken: list[Tensor] = []
+    begin.register_forward_pre_hook(partial(_take, taken))
+    end.register_forward_hook(lambda _module, _args, out: out + adapter(taken.pop()))
+
+
+def _take(taken: list[Tensor], _module: nn.Module, args: tuple[Tensor, ...]) -> None:
+    taken[:] = [args[0]]

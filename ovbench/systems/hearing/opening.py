@@ -1,0 +1,60 @@
+"""A system that hears, built from its recipe; its kind's module is imported only then."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from ovbench.systems.devices import resolve_device, resolve_dtype
+
+if TYPE_CHECKING:
+    from ovbench.systems.hearing.base import SpeechModel
+    from ovbench.systems.hearing.recipes import HearingRecipe
+
+
+def build_model(
+    recipe: HearingRecipe,
+    scale: str,
+    *,
+    seed: int = 0,
+    device: torch.device | str = "auto",
+    dtype: torch.dtype | str | None = None,
+    base: str | None = None,
+) -> SpeechModel:
+    """A model of ``recipe`` with fresh trainable weights, its frozen parts opened.
+
+    Parameters
+    ----------
+    seed:
+        Of the trainable weights; the caller's random state is left as it is.
+    device, dtype:
+        Where it goes, and the dtype of frozen weights; without a dtype, the recipe's at that scale.
+    base:
+        In place of the recipe's backbone, by name or folder.
+
+    Raises
+    ------
+    InputError
+        If the scale, the device or a frozen part cannot be used.
+    """
+    where = resolve_device(device) if isinstance(device, str) else device
+    named = dtype if dtype is not None else recipe.scale(scale).training.dtype
+    kind = resolve_dtype(named, where) if isinstance(named, str) else named
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        if recipe.kind == "speech_classifier":
+            from ovbench.systems.hearing import classifier
+
+            return classifier.build(recipe, scale, seed=seed, device=where, dtype=kind, base=base)
+        if recipe.kind == "projector_lm":
+            from ovbench.systems.hearing import projector
+
+            return projector.build(recipe, scale, seed=seed, device=where, dtype=kind, base=base)
+        if recipe.kind == "gated_fusion":
+            from ovbench.systems.hearing import fusion
+
+            return fusion.build(recipe, scale, seed=seed, device=where, dtype=kind, base=base)
+        from ovbench.systems.hearing import audio_lm
+
+        return audio_lm.build(recipe, scale, seed=seed, device=where, dtype=kind, base=base)

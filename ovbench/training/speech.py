@@ -1,0 +1,337 @@
+"""Train a system that hears: everything by name in, its weights and a report out."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+from importlib.metadata import version
+from pathlib import Path
+from typing import get_args
+
+import torch
+from transformers.utils import logging
+
+from ovbench.errors import InputError, OvbenchError
+from ovbench.io.atomic import write_text
+from ovbench.io.folders import make_folder, settle
+from ovbench.io.lock import locked
+from ovbench.systems.devices import is_out_of_memory, resolve_device, resolve_dtype
+from ovbench.systems.hearing.base import SpeechModel
+from ovbench.systems.hearing.opening import build_model
+from ovbench.systems.hearing.recipes import HearingRecipe, SpeechTraining
+from ovbench.systems.missing import Missing
+from ovbench.systems.registry import load_recipe
+from ovbench.tasks import Task
+from ovbench.training.prepare import first_weights
+from ovbench.training.record import PACKAGES, peak_memory
+from ovbench.training.report import REPORT_FILE
+from ovbench.training.speech_data import Examples, balanced_weights, examples, split_of
+from ovbench.training.speech_report import SpeechTrainingReport, read_speech_report
+from ovbench.training.speech_state import (
+    SpeechProgress,
+    SpeechState,
+    check_identity,
+    load_state,
+    value_of,
+)
+from ovbench.training.speech_trainer import ADAPTER, LAST, SpeechPlan, SpeechTrainer
+from ovbench.training.step import randomness_kept
+from ovbench.training.stop import StopRequest, interrupted
+
+
+def train_speech(
+    recipe: HearingRecipe | str,
+    scale: str,
+    seed: int,
+    out: str | Path,
+    *,
+    task: str | None = None,
+    base: str | Path | None = None,
+    resume: bool = False,
+    device: str | None = None,
+    dtype: str | None = None,
+    epochs: int | None = None,
+) -> SpeechTrainingReport:
+    """Train ``recipe`` on the task's train split; keep the epoch that is best on its dev split.
+
+    ``out`` ends up with ``adapter/`` (:mod:`ovbench.systems.hearing.saved`) and ``training.json``;
+    while training goes on, ``last/`` holds the states to resume from. A resumed run ends, on a CPU,
+    with the bytes of an unbroken one.
+
+    Parameters
+    ----------
+    scale:
+        ``tiny`` or ``paper``, as the recipe has it.
+    seed:
+        Of the first weights, the order of the items, dropout and augmentation.
+    task:
+        In place of the recipe's own at that scale.
+    base:
+        In place of the recipe's backbone.
+    resume:
+        Go on from ``last/``; without a state there, begin; when finished, return the report.
+    device, dtype, epochs:
+        In place of the best device, and of the recipe's dtype and epochs.
+
+    Raises
+    ------
+    InputError
+        If the recipe, scale, base, device or data cannot be used, or ``out`` holds another run or
+        is being written by another process.
+    NonFiniteError
+        If the loss is no number any more; the best weights so far stay.
+    InterruptedRunError
+        After Ctrl-C or SIGTERM, once the running step is done and its state is saved.
+    OvbenchError
+        If memory ran out, or writing failed.
+    """
+    chosen = _hearing(recipe)
+    where = _device(device)
+    settings = _settings(chosen.scale(scale).training, dtype, where, epochs)
+    folder, task = Path(out), task or chosen.train_task(scale)
+    report = _look_at(folder, resume)
+    missing = Missing(f"training {chosen.name} at scale {scale}")
+    splits: list[Task] = []
+    models: list[SpeechModel] = []
+    for name in ("train", "dev"):
+        with missing.noted():
+            splits.append(split_of(task, name))
+    with missing.noted():
+        models.append(
+            build_model(
+                chosen,
+                scale,
+                seed=seed,
+                device=where,
+                dtype=settings.dtype,
+                base=None if base is None else str(base),
+            )
+        )
+    missing.tell()
+    model = models[0]
+    identity: dict[str, str | int] = {
+        "recipe": chosen.digest(),
+        "scale": scale,
+        "task": task,
+        "seed": seed,
+        "dtype": settings.dtype,
+        "epochs": settings.epochs,
+        **model.provenance(),
+        "train split": splits[0].digest(),
+        "dev split": splits[1].digest(),
+    }
+    if report is not None:
+        check_identity(_identity_of(report), identity, folder, "the finished training here")
+        return report
+    identity["first weights"] = first_weights(model)
+    make_folder(folder)
+    with locked(folder):
+        train, dev = (examples(split, model) for split in splits)
+        weights = None
+        if settings.class_weights == "balanced":
+            weights = tuple(balanced_weights(train.categories, model.classes))
+        with StopRequest() as stop:
+            plan = SpeechPlan(
+                recipe=chosen,
+                scale=scale,
+                settings=settings,
+                seed=seed,
+                out=folder,
+                identity=identity,
+                weights=weights,
+                device=where,
+                stop=stop,
+            )
+            progress = _trained(model, train, dev, plan, resume)
+        report = _report(plan, progress, model, train, dev, task, splits)
+        write_text(folder / REPORT_FILE, report.to_json())
+        shutil.rmtree(folder / LAST, ignore_errors=True)
+    return report
+
+
+def _trained(
+    model: SpeechModel, train: Examples, dev: Examples, plan: SpeechPlan, resume: bool
+) -> SpeechProgress:
+    """The run, from its beginning or its newest state to its end."""
+    settle(plan.out / ADAPTER)
+    progress = SpeechProgress(plan.settings.choose_by, notes=[*train.notes, *dev.notes])
+    state = _state(plan) if resume else None
+    if state is not None:
+        progress = state.progress
+        progress.resumed += 1
+    before = logging.get_verbosity()
+    try:
+        with randomness_kept(plan.device):
+            trainer = SpeechTrainer(model, train, dev, plan, progress)
+            if plan.device.type == "cuda":
+                torch.cuda.reset_peak_memory_stats(plan.device)
+            if not plan.finished(progress):
+                trainer.run(state)
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        raise OvbenchError(
+            f"memory ran out with {plan.settings.batch_size} items at a time. Use a 16-bit dtype, "
+            "a smaller base, a smaller batch_size in the recipe, or a larger device."
+        ) from None
+    finally:
+        logging.set_verbosity(before)
+    if not plan.finished(progress):
+        total = trainer.steps_per_epoch * plan.settings.epochs
+        raise interrupted(progress.step, total, plan.out / LAST)
+    return progress
+
+
+def _state(plan: SpeechPlan) -> SpeechState | None:
+    """The newest whole state of this run, if there is one."""
+    last = plan.out / LAST
+    found = load_state(last)
+    if found is None:
+        return None
+    state, damaged = found
+    check_identity(state.identity, plan.identity, last, "the saved state")
+    best = state.progress.best
+    if best and not (plan.out / ADAPTER).is_dir():
+        raise InputError(
+            f"the weights of epoch {best.epoch}, the best so far, are gone",
+            where=str(plan.out / ADAPTER),
+            mend="put them back, or train again into another folder",
+        )
+    state.progress.notes += damaged
+    return state
+
+
+def _hearing(recipe: HearingRecipe | str) -> HearingRecipe:
+    chosen: object = load_recipe(recipe) if isinstance(recipe, str) else recipe
+    for kind in get_args(HearingRecipe):
+        if isinstance(chosen, kind):
+            return chosen  # type: ignore[no-any-return]
+    raise InputError(
+        f"{getattr(chosen, 'name', recipe)!r} is no system that hears",
+        mend="train a language model's adapter with ovbench.training.train",
+    )
+
+
+def _device(name: str | None) -> torch.device:
+    device = resolve_device(name or "auto")
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise InputError(
+            "systems that hear are trained in one process", mend="start it without a launcher"
+        )
+    if device.type == "cuda" and device.index:
+        raise InputError(
+            f"training takes the first GPU, not {device}",
+            mend=f"choose it with CUDA_VISIBLE_DEVICES={device.index} and --device cuda",
+        )
+    return device
+
+
+def _settings(
+    settings: SpeechTraining, dtype: str | None, device: torch.device, epochs: int | None
+) -> SpeechTraining:
+    """The recipe's settings with what was asked for in their place."""
+    changes: dict[str, object] = {}
+    if dtype is not None:
+        changes["dtype"] = str(resolve_dtype(dtype, device)).removeprefix("torch.")
+    if epochs is not None:
+        if epochs < 1:
+            raise InputError(f"{epochs} epochs", expected="1 or more")
+        changes["epochs"] = epochs
+    changed = settings.model_copy(update=changes)
+    if changed.dtype == "float16" and device.type == "cpu":
+        raise InputError(
+            "float16 training needs a GPU", mend="choose --dtype float32 or bfloat16 on a CPU"
+        )
+    return changed
+
+
+def _look_at(folder: Path, resume: bool) -> SpeechTrainingReport | None:
+    """The report of the finished run in ``folder``, if there is one and it is asked for.
+
+    Raises
+    ------
+    InputError
+        If there is a run, finished or not, and it was not asked to go on.
+    """
+    report = folder / REPORT_FILE
+    if resume:
+        return read_speech_report(report) if report.exists() else None
+    for name in (REPORT_FILE, LAST, ADAPTER):
+        if (folder / name).exists():
+            state = "a finished training" if report.exists() else "a training that was begun"
+            raise InputError(
+                f"the folder holds {state}",
+                where=str(folder),
+                mend="go on with --resume, or train into another folder",
+            )
+    return None
+
+
+def _identity_of(report: SpeechTrainingReport) -> dict[str, str | int]:
+    """What a finished run was of, by the names of a running one."""
+    return {
+        "recipe": report.recipe_digest,
+        "scale": report.scale,
+        "task": report.task,
+        "seed": report.seed,
+        "dtype": report.dtype,
+        "epochs": report.planned_epochs,
+        **report.parts,
+        "train split": report.train_digest,
+        "dev split": report.dev_digest,
+    }
+
+
+def _report(
+    plan: SpeechPlan,
+    progress: SpeechProgress,
+    model: SpeechModel,
+    train: Examples,
+    dev: Examples,
+    task: str,
+    splits: list[Task],
+) -> SpeechTrainingReport:
+    best = progress.best
+    assert best is not None  # every epoch is evaluated
+    settings, weights = plan.settings, plan.weights
+    epochs, seconds = len(progress.curve), progress.train_seconds
+    named = {} if weights is None else dict(zip(model.classes, weights, strict=True))
+    cuda = plan.device.type == "cuda"
+    return SpeechTrainingReport(
+        system=plan.recipe.name,
+        kind=plan.recipe.kind,
+        scale=plan.scale,
+        recipe_digest=plan.recipe.digest(),
+        parts=model.provenance(),
+        task=task,
+        train_digest=splits[0].digest(),
+        dev_digest=splits[1].digest(),
+        classes={name: train.categories.count(name) for name in model.classes},
+        class_weights=named or None,
+        train_items=train.statuses,
+        dev_items=dev.statuses,
+        seed=plan.seed,
+        epochs=epochs,
+        planned_epochs=settings.epochs,
+        steps=progress.curve[-1].step,
+        ended_by="epochs" if epochs == settings.epochs else "patience",
+        batch_size=settings.batch_size,
+        trainable_parameters=sum(p.numel() for p in model.parameters() if p.requires_grad),
+        curve=tuple(progress.curve),
+        chosen_by=settings.choose_by,
+        best_epoch=best.epoch,
+        best_value=value_of(best, settings.choose_by),
+        train_seconds=seconds,
+        eval_seconds=progress.eval_seconds,
+        items_per_second=epochs * len(train.items) / seconds,
+        peak_memory_bytes=peak_memory(plan.device),
+        dtype=settings.dtype,
+        device=f"{plan.device} {torch.cuda.get_device_name(plan.device)}"
+        if cuda
+        else plan.device.type,
+        threads=torch.get_num_threads(),
+        resumed=progress.resumed,
+        notes=tuple(progress.notes),
+        versions={"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
+    )

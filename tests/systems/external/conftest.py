@@ -1,0 +1,1 @@
+"""Tests here import ``programs``, which stands beside them."""
