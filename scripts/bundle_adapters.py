@@ -20,6 +20,7 @@ from safetensors.torch import load_file, save_file
 
 from ovbench.io.folders import whole_folder
 from ovbench.systems import CausalLmRecipe, load_recipe, recipe_names
+from ovbench.systems.describing import STATISTICS
 from ovbench.systems.registry import load_tunable
 from ovbench.testbed.bundled import adapter_folder
 from ovbench.training.report import REPORT_FILE
@@ -50,8 +51,9 @@ def bundle(training: Path, target: Path) -> int:
     tensors = load_file(training / "adapter" / WEIGHTS)
     halved = {name: tensor.to(torch.float16) for name, tensor in tensors.items()}
     with whole_folder(target) as fresh:
-        for name in ("adapter_config.json", "base.json"):
-            shutil.copy(training / "adapter" / name, fresh)
+        for name in ("adapter_config.json", "base.json", STATISTICS):
+            if (training / "adapter" / name).exists() or name != STATISTICS:
+                shutil.copy(training / "adapter" / name, fresh)
         shutil.copy(training / REPORT_FILE, fresh)
         save_file(halved, fresh / WEIGHTS, metadata={"format": "pt"})
     return (target / WEIGHTS).stat().st_size

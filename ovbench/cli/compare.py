@@ -29,8 +29,9 @@ def compare(
             "--task",
             "--tasks",
             "-t",
-            help="Recipes: the task; or several over the same items, comma-separated, of which the "
-            "first is trained on. Default: the first recipe's at that scale.",
+            help="Recipes: the task to train and evaluate on; or views of the same items, "
+            "comma-separated: a recipe is trained on its own if it is one of them, else on the "
+            "first. Default: the first recipe's at that scale.",
         ),
     ] = None,
     noise: Annotated[

@@ -43,6 +43,10 @@ def sweep(
         str, typer.Option("--batch-size", "-b", help="Items generated together, or auto.")
     ] = "auto",
     seed: Annotated[int, typer.Option(min=0, help="Of the folds and of every training.")] = 0,
+    limit: Annotated[
+        float | None,
+        typer.Option("--limit", "-L", help="Take only N items of the split, or a share below 1."),
+    ] = None,
     draws: opt.Draws = 10_000,
     output_path: Annotated[
         str, typer.Option("--output-path", "--out", "-o", help="Folder of trainings and answers.")
@@ -66,6 +70,7 @@ def sweep(
     \b
     Examples:
       ovbench sweep --model affectgpt-lora-r8 --grid lora_r=4,8,16 lora_alpha=8,16 --plot heat.svg
+      ovbench sweep --model affectgpt-lora-r8 --grid lora_r=4,8 --folds 2 --limit 400
       ovbench sweep --model affectgpt-lora-r8 --grid learning_rate=1e-3,4e-3 --folds 3 --seed 42
       ovbench sweep --model mine.toml --task emospeech -p closed-set-macro-f1-1 --grid epochs=4,6
 
@@ -96,6 +101,7 @@ def sweep(
             split=split,
             folds=folds,
             seed=seed,
+            limit=running.limit(limit),
             place=running.place(scale, None, base, device, dtype),
             protocol=protocol,
             batch_size=running.batch_size(batch_size),

@@ -80,7 +80,7 @@ def make_folder(folder: Path) -> None:
         raise InputError(
             f"this folder cannot be made ({error.strerror})",
             where=str(folder),
-            mend="name another one with --output-path",
+            mend="name another folder",
         ) from None
 
 

@@ -53,7 +53,7 @@ def _take(folder: Path) -> BinaryIO:
                 f"cannot write here ({error.strerror})",
                 where=str(folder),
                 expected="a folder that can be written to",
-                mend="name another one with --output-path",
+                mend="name another folder",
             ) from None
         if not _try_lock(file):
             holder = _holder(file)
@@ -62,7 +62,7 @@ def _take(folder: Path) -> BinaryIO:
                 f"this folder is being written by {holder}",
                 where=str(folder),
                 expected="one process at a time",
-                mend="wait until it is done, or name another folder with --output-path",
+                mend="wait until it is done, or name another folder",
             )
         if _is_still(path, file):
             break
@@ -114,6 +114,6 @@ else:
             raise InputError(
                 f"this file system knows no locks ({error.strerror})",
                 where=file.name,
-                mend="name a folder on a local disk with --output-path",
+                mend="name a folder on a local disk",
             ) from None
         return True

@@ -119,7 +119,8 @@ def fold_splits(task: Task, folds: int, seed: int) -> Iterator[FoldSplit]:
         name = f"{task.split}-fold{fold + 1}of{folds}"
         yield FoldSplit(
             number=fold + 1,
-            train=_part(task, rest[~chosen], f"{name}-train", "train"),
+            # By this name, as a context's vocabulary may be frozen from it.
+            train=_part(task, rest[~chosen], "train", "train"),
             dev=_part(task, rest[chosen], f"{name}-dev", "dev"),
             held_out=_part(task, np.flatnonzero(dealt == fold), f"{name}-held-out", "dev"),
         )

@@ -18,6 +18,7 @@ from ovbench.runs.frozen import Frozen
 from ovbench.runs.place import require_models
 from ovbench.runs.recipe import context_builder
 from ovbench.systems import CausalLmRecipe
+from ovbench.systems.describing import fit_describer
 from ovbench.systems.loading import build, load_base
 from ovbench.training.collate import Batch, collate
 from ovbench.training.encode import Pair, encode
@@ -50,8 +51,10 @@ def footprint(recipe: CausalLmRecipe, place: Place, train: Task) -> Footprint:
     scale = recipe.scale(place.scale)
     dtype = scale.training.dtype if place.dtype == "auto" else place.dtype
     base = load_base(place.base or scale.backbone, dtype=dtype, device=place.device)
-    builder = context_builder(recipe, place.scale, train)
     first = train.limited(ITEMS)
+    if recipe.describer is not None:
+        first = fit_describer(recipe.describer, train).task(first)
+    builder = context_builder(recipe, place.scale, train)
     pairs = [
         Pair(
             item.id, scale.prompt.render(item), scale.prompt.completion(train.gold[item.id].labels)

@@ -234,18 +234,21 @@ def context_builder(recipe: CausalLmRecipe, scale: str, task: Task) -> ContextBu
     needs_train = settings.source in ("prototypes", "candidates")
     return open_context(
         settings,
-        train_split(task, recipe.train_task(scale)) if needs_train else None,
+        train_split(task, recipe.train_task(scale), clips=False) if needs_train else None,
         over=task.items if settings.shuffled else None,
         oracle_gold=task.gold if settings.source == "oracle" else None,
     )
 
 
-def train_split(task: Task, otherwise: str) -> Task:
-    """The train split of a task; where it has none (data sets for evaluation), another task's."""
+def train_split(task: Task, otherwise: str, *, clips: bool = True) -> Task:
+    """The train split of a task; where it has none (data sets for evaluation), another task's.
+
+    ``clips``: as :func:`ovbench.tasks.load_task` takes it.
+    """
     try:
-        return load_task(task.id, "train")
+        return load_task(task.id, "train", clips=clips)
     except UnknownNameError:
-        return load_task(otherwise, "train")
+        return load_task(otherwise, "train", clips=clips)
 
 
 def _evaluated(name: str, split: str | None) -> Task:
@@ -283,7 +286,7 @@ def _require_texts(task: Task, recipe: CausalLmRecipe, scale: str) -> None:
 def _evaluate_constant(
     recipe: ConstantRecipe, task: Task, otherwise: str, out: str | Path, options: EvalOptions
 ) -> RunResult:
-    train = train_split(task, otherwise)
+    train = train_split(task, otherwise, clips=False)
     about = SystemRecord(
         name=recipe.name, kind=recipe.kind, recipe=recipe.digest(), train=train.digest()
     )

@@ -78,8 +78,9 @@ def compare_recipes(
     out:
         See the module's docstring.
     tasks:
-        The first is trained on and evaluated on, the others, over the same items, are evaluated on
-        too; without, those that the first recipe is meant for, one of each.
+        Views of the same items, which all are evaluated on. A recipe is trained on its own train
+        task where that is among them, else on the first. Without, those that the first recipe is
+        meant for, one of each.
     noise:
         Train one recipe twice per seed, for the noise floor.
 
@@ -96,18 +97,30 @@ def compare_recipes(
         raise InputError("there are no seeds", expected="1 or more")
     recipes = {name: load_recipe(name) for name in dict.fromkeys(names)}
     first = next(iter(recipes.values()))
-    train_task = tasks[0] if tasks else first.train_task(where.scale)
     asked = tuple(tasks) if tasks else first.eval_tasks(where.scale)[:1]
+    learnt = tuple(tasks) if tasks else (first.train_task(where.scale),)
+    train_tasks = {
+        name: _train_task(recipe, where.scale, learnt) for name, recipe in recipes.items()
+    }
     tuned = [name for name, recipe in recipes.items() if isinstance(recipe, TRAINABLE)]
     if tuned:
         require_models("training")
     jobs = [Job(name, seed) for seed in chosen for name in recipes]
     again = [Job(tuned[0], seed, True) for seed in chosen] if noise and tuned else []
     every = [*jobs, *again]
-    _look(every, recipes, folder, train_task, asked, where)
+    _look(every, recipes, folder, train_tasks, asked, where)
     for job in track(every, "training and evaluating", len(every)):
         options = EvalOptions(seed=job.seed, limit=limit, scoring=Options(draws=draws))
-        _do(job, recipes[job.name], folder, train_task, asked, where, batch_size, options)
+        _do(
+            job,
+            recipes[job.name],
+            folder,
+            train_tasks[job.name],
+            asked,
+            where,
+            batch_size,
+            options,
+        )
 
     def run_of(job: Job, task: str) -> Path:
         return run_folder(job.home(folder), recipes[job.name].name, task, limit=limit)
@@ -129,7 +142,7 @@ def compare_recipes(
             recipe.name: cost_of(
                 recipe,
                 where,
-                partial(load_task, train_task, "train"),
+                partial(load_task, train_tasks[name], "train"),
                 [run_of(Job(name, s), asked[0]) for s in chosen],
                 [Job(name, s).train_folder(folder, recipe.name) / ADAPTER for s in chosen],
             )
@@ -139,11 +152,17 @@ def compare_recipes(
     )
 
 
+def _train_task(recipe: Recipe, scale: str, among: tuple[str, ...]) -> str:
+    """A recipe's own train task where it is among these, else the first of them."""
+    own = recipe.train_task(scale)
+    return own if own in among else among[0]
+
+
 def _look(
     jobs: Sequence[Job],
     recipes: Mapping[str, Recipe],
     out: Path,
-    train_task: str,
+    train_tasks: Mapping[str, str],
     eval_tasks: Sequence[str],
     place: Place,
 ) -> None:
@@ -169,7 +188,7 @@ def _look(
             look_at(
                 recipe,
                 place.scale,
-                train_task,
+                train_tasks[name],
                 base=place.base,
                 dtype=None if place.dtype == "auto" else place.dtype,
                 device=place.device,

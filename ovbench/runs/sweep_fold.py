@@ -29,8 +29,8 @@ class FoldJob:
     ----------
     recipe:
         With the cell's settings.
-    task, split:
-        Whose items are dealt to folds: a split to train on.
+    task, split, limit:
+        Whose items are dealt to folds: a split to train on, or the first items of it.
     folds, fold:
         How many, and which of them is held out, from 1.
     home:
@@ -41,6 +41,7 @@ class FoldJob:
     place: Place
     task: str
     split: str
+    limit: int | float | None
     folds: int
     fold: int
     seed: int
@@ -49,7 +50,7 @@ class FoldJob:
 
     def part(self) -> FoldSplit:
         """The fold, and what is learnt from."""
-        task = load_task(self.task, self.split)
+        task = load_task(self.task, self.split).limited(self.limit)
         return list(fold_splits(task, self.folds, self.seed))[self.fold - 1]
 
     def run_folder(self, held_out: Task) -> Path:

@@ -7,6 +7,7 @@ kept, not on the file.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -175,12 +176,12 @@ def _decoded(file: SoundFile, path: str | Path, first: int, left: int) -> Iterat
             if not len(raw):
                 break
             left -= len(raw)
-            # A sum is finite only where all of its terms are.
-            if not np.isfinite(raw.sum(dtype=np.float64)):
+            peak = np.maximum(raw.max(), -raw.min())  # not a number where any sample is none
+            if not np.isfinite(peak):
                 raise AudioError("holds samples that are not numbers", where=str(path))
-            if max(raw.max(), -raw.min()) > LARGEST:
+            if peak > LARGEST:
                 raise AudioError(
-                    f"holds samples of {np.abs(raw).max():.3g}",
+                    f"holds samples of {peak:.3g}",
                     where=str(path),
                     expected="numbers about full scale, which is 1",
                 )
@@ -241,7 +242,8 @@ def _opened(path: str | Path) -> Iterator[SoundFile]:
     if fault:
         raise AudioError(fault, where=where, expected="a sound file")
     try:
-        file = soundfile.SoundFile(where)
+        # As bytes, since a name need not be text; but Windows names are.
+        file = soundfile.SoundFile(where if os.name == "nt" else os.fsencode(path))
     except (RuntimeError, OSError, ValueError, TypeError) as error:
         raise AudioError(
             f"cannot be read as sound ({_reason(error)})",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
 import torch
 from transformers import GenerationConfig
@@ -97,7 +97,7 @@ def generate(
         max_new_tokens=max_new, do_sample=False, eos_token_id=llm.ends, pad_token_id=llm.pad
     )
     with torch.inference_mode():
-        output = llm.model.generate(**text, **audio, generation_config=config)
+        output: Tensor = cast(Any, llm.model).generate(**text, **audio, generation_config=config)
     found = []
     for row in output[:, text["input_ids"].shape[1] :].tolist():
         end = next((i for i, token in enumerate(row) if token in llm.ends), None)

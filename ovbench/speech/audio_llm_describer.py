@@ -1,6 +1,6 @@
 """Audio language models as describers: a clip and a question in, what the model says of it out.
 
-Models that transformers hosts run here (:data:`ovbench.speech.audio_llm_inputs.FAMILIES`), greedily.
+Models of :data:`ovbench.speech.audio_llm_inputs.FAMILIES` run here, through transformers, greedily.
 Any other program describes clips by a file: JSON lines, one object a clip, with the keys
 
 ``id``

@@ -227,7 +227,7 @@ def _whole_windows(
         found = extractor(
             clip,
             sampling_rate=RATE,
-            padding=True,
+            padding="longest",
             truncation=False,
             pad_to_multiple_of=int(extractor.n_samples),
             return_tensors="pt",

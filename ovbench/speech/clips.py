@@ -12,8 +12,10 @@ from ovbench.errors import InputError
 from ovbench.speech.describer import Clip
 
 SUFFIXES = frozenset(
-    (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".au", ".snd")
-    + (".caf", ".w64", ".rf64", ".sph", ".voc")
+    [
+        *(".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".au"),
+        *(".snd", ".caf", ".w64", ".rf64", ".sph", ".voc"),
+    ]
 )
 """Of the files that are looked for in folders."""
 

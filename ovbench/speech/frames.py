@@ -125,6 +125,8 @@ _FADE = np.clip((BAND[1] - _HZ) / (BAND[1] - BAND[0]), 0, 1).astype(np.float32)
 _OWN = np.fft.irfft(np.abs(np.fft.rfft(_HANN.astype(np.float64), _FFT)) ** 2, _FINER * _FFT)
 _OWN = (_OWN[: _LAGS[1] + 1] / _OWN[0]).astype(np.float32)
 """The window's own autocorrelation, by which a frame's is divided (Boersma 1993, equation 9)."""
+_NOTHING = np.float32(1e-15)
+"""Energy of a frame below which it is as good as empty: far below any sound."""
 _LOW = ((_HZ >= _BOTTOM) & (_HZ < _SPLIT)).astype(np.float32)
 _HIGH = np.where(_HZ >= _SPLIT, _FADE, 0).astype(np.float32)
 _SCALE = np.float32(2 / (_FFT * np.square(_HANN, dtype=np.float64).sum()))
@@ -142,8 +144,7 @@ def _frames(samples: Floats, count: int) -> tuple[Floats, ...]:
     spectrum = np.fft.rfft((views - views.mean(axis=1, keepdims=True)) * _HANN, _FFT)
     power = np.square(spectrum.real) + np.square(spectrum.imag)
     correlation = np.fft.irfft(power * _FADE, _FINER * _FFT)[:, : _LAGS[1] + 1]
-    energy = correlation[:, :1]
-    normal = np.divide(correlation, energy * _OWN, out=np.zeros_like(correlation), where=energy > 0)
+    normal = correlation / (np.maximum(correlation[:, :1], _NOTHING) * _OWN)
     return peak, *_candidates(normal), power @ _LOW * _SCALE, power @ _HIGH * _SCALE
 
 

@@ -2,9 +2,8 @@
 
 For each measure the finest population with enough clips is taken: the speaker's own, the sex's,
 the corpus's, and at last the constants that ship with ovbench. Which one it was stands in every
-record.
-Statistics are fitted on training data; on the clips that are scored they would leak, and a speaker's
-own statistics over test clips would make the evaluation transductive.
+record. Statistics are fitted on training data; on the clips that are scored they would leak, and a
+speaker's own statistics over test clips would make the evaluation transductive.
 """
 
 from __future__ import annotations

@@ -35,13 +35,14 @@ class _Work:
     ----------
     todo, flight, answers:
         Items not sent; sent and not answered, by id, in the order of sending; answered, by id.
-    deaths:
-        How often the program died while it had the item, by id.
+    suspects, deaths:
+        Items in flight at a death; how often the program died while it had the item alone, by id.
     """
 
     todo: deque[Item]
     flight: dict[str, Item] = field(default_factory=dict)
     answers: dict[str, Answer] = field(default_factory=dict)
+    suspects: set[str] = field(default_factory=set)
     deaths: Counter[str] = field(default_factory=Counter)
 
     def next(self, most: int) -> Item | None:
@@ -51,8 +52,19 @@ class _Work:
         """
         if not self.todo or len(self.flight) >= most:
             return None
-        suspect = any(self.deaths[name] for name in (self.todo[0].id, *self.flight))
-        return None if suspect and self.flight else self.todo.popleft()
+        alone = not self.suspects.isdisjoint((self.todo[0].id, *self.flight))
+        return None if alone and self.flight else self.todo.popleft()
+
+    def died(self) -> None:
+        """The program died with what is in flight; on the second time alone, the item has failed.
+
+        Once alone is not enough: it may be the program's time, and not the item.
+        """
+        self.suspects.update(self.flight)
+        if len(self.flight) == 1:
+            self.deaths.update(list(self.flight))
+            if max(self.deaths[name] for name in self.flight) > 1:
+                self.fail_oldest()
 
     def fail_oldest(self) -> None:
         """The item that has waited longest has failed."""
@@ -145,9 +157,7 @@ class ExternalSystem:
             return
         if happening == "ended":
             what = f"{self._program.status()} without an answer to {next(iter(work.flight))!r}"
-            work.deaths.update(list(work.flight))
-            if len(work.flight) == 1 and max(work.deaths[name] for name in work.flight) > 1:
-                work.fail_oldest()
+            work.died()
         else:
             late = f"gave no answer within {limit:g} s"
             what = late if happening == "late" else f"wrote a line longer than {MAX_LINE:,} bytes"

@@ -26,7 +26,7 @@ from transformers import (
 
 from ovbench.errors import InputError, UnknownNameError
 from ovbench.speech.audio_llm import AudioLlm
-from ovbench.speech.audio_llm_inputs import QWEN2_AUDIO, Family, family_of
+from ovbench.speech.audio_llm_inputs import QWEN2_AUDIO, Family, chat_ids, control_id, family_of
 from ovbench.systems.backbones import TINY, locate, read_config, read_json, weights_sha256
 from ovbench.systems.devices import resolve_device, resolve_dtype
 from ovbench.systems.hearing.describers import DESCRIBERS, TINY_LLM, KnownLlm, known_llm
@@ -45,6 +45,8 @@ _TOWER: dict[str, Any] = {
     "d_model": 64,
     "max_source_positions": TINY_SECONDS * 50,
 }
+_FEATURES = ("feature_size", "sampling_rate", "hop_length", "chunk_length", "n_fft", "dither")
+"""Settings that a feature extractor's file may have, and that change what is heard."""
 _AUDIO = ("<|audio_bos|>", "<|AUDIO|>", "<|audio_eos|>")
 _CHAT = ("<|im_start|>", "<|im_end|>")
 
@@ -76,7 +78,7 @@ def open_audio_llm(
     where = resolve_device(device) if isinstance(device, str) else device
     kind = resolve_dtype(dtype, where) if isinstance(dtype, str) else dtype
     found = _tiny() if str(name) == TINY_LLM else _from_files(str(name), kind)
-    found.model.to(device=where, dtype=kind)  # type: ignore[call-arg, arg-type]
+    found.model.to(device=where, dtype=kind)  # type: ignore[call-arg]
     return found
 
 
@@ -138,8 +140,6 @@ def _tokenizer(folder: Path, family: Family) -> PreTrainedTokenizerBase:
 
 
 def _check_chat(family: Family, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
-    from ovbench.speech.audio_llm_inputs import chat_ids
-
     try:
         chat_ids(family, tokenizer, "", 1)
     except InputError as error:
@@ -151,15 +151,14 @@ def _extractor(folder: Path) -> WhisperFeatureExtractor:
 
     Raises :class:`InputError` if there is none.
     """
-    for file, key in (("preprocessor_config.json", None), ("processor_config.json", "feature_extractor")):
+    for file in ("preprocessor_config.json", "processor_config.json"):
         if not (folder / file).exists():
             continue
         told = read_json(folder / file)
-        fields = told if key is None else told.get(key)
+        fields = told.get("feature_extractor", told)
         if isinstance(fields, dict) and "feature_size" in fields:
-            kept = ("feature_size", "sampling_rate", "hop_length", "chunk_length", "n_fft", "dither")
             return WhisperFeatureExtractor(  # type: ignore[no-untyped-call]
-                **{name: fields[name] for name in kept if name in fields}
+                **{name: fields[name] for name in _FEATURES if name in fields}
             )
     raise InputError(
         "there are no settings of a feature extractor",
@@ -188,11 +187,12 @@ def _tiny() -> AudioLlm:
     base = load_base(TINY, dtype="float32", device="cpu")
     tokenizer = base.tokenizer
     tokenizer.add_special_tokens({"additional_special_tokens": [*_AUDIO, *_CHAT]})
-    ids = tokenizer.convert_tokens_to_ids
     text: dict[str, Any] = base.model.config.to_dict()
     text |= {"vocab_size": len(tokenizer), "dtype": "float32"}
     config = Qwen2AudioConfig(
-        audio_config=_TOWER, text_config=text, audio_token_index=ids("<|AUDIO|>")
+        audio_config=_TOWER,
+        text_config=text,
+        audio_token_index=control_id(tokenizer, QWEN2_AUDIO.placeholder),
     )
     weights = base.model.state_dict()
     words = weights["model.embed_tokens.weight"]
@@ -209,14 +209,14 @@ def _tiny() -> AudioLlm:
     model.model.language_model.load_state_dict(language)
     unlikely = words[tokenizer.pad_token_id].expand_as(new)
     model.lm_head.weight = torch.nn.Parameter(torch.cat([words, unlikely]).clone())
-    model.requires_grad_(False)
+    torch.nn.Module.eval(model.requires_grad_(False))
     digest = hashlib.sha256(save({k: t.contiguous() for k, t in model.state_dict().items()}))
     extractor = WhisperFeatureExtractor(  # type: ignore[no-untyped-call]
         feature_size=_TOWER["num_mel_bins"], chunk_length=TINY_SECONDS
     )
     return AudioLlm(
         family=QWEN2_AUDIO,
-        model=_prepared(model.eval()),
+        model=_prepared(model),
         tokenizer=tokenizer,
         extractor=extractor,
         name=TINY_LLM,

@@ -56,7 +56,8 @@ class _Scored:
 
     @classmethod
     def of(cls, completions: Sequence[Sequence[int]]) -> _Scored:
-        tokens, blocks, offsets, read_at, expected, owners = ([] for _ in range(6))
+        found: tuple[list[int], ...] = tuple([] for _ in range(6))
+        tokens, blocks, offsets, read_at, expected, owners = found
         for word, ids in enumerate(completions):
             for place, token in enumerate(ids):
                 read_at.append(len(tokens) if place else 0)
@@ -66,7 +67,7 @@ class _Scored:
                     tokens.append(token)
                     blocks.append(word)
                     offsets.append(place)
-        return cls(*map(torch.tensor, (tokens, blocks, offsets, read_at, expected, owners)))
+        return cls(*map(torch.tensor, found))
 
 
 class AudioLm(SpeechModel):
@@ -126,7 +127,8 @@ class AudioLm(SpeechModel):
         self, items: Sequence[Item], categories: Sequence[str] | None = None
     ) -> dict[str, Tensor]:
         """``input_ids``, ``attention_mask`` (items, tokens), padded on the left; log-Mel features
-        and their mask; with categories ``targets`` (items,), classes by number."""
+        and their mask; with categories ``targets`` (items,), classes by number.
+        """
         clips = [self.clips.windows(item, augmented=self.training)[0] for item in items]
         audio, counts = self.llm.hear(clips)
         prompts = [self._prompt(item, n) for item, n in zip(items, counts, strict=True)]
@@ -137,7 +139,8 @@ class AudioLm(SpeechModel):
 
     def forward(self, **batch: Tensor) -> dict[str, Tensor]:
         """``logits`` (items, classes), float32: the log-probability of each class's word and its
-        end; with ``targets`` also ``loss``: the mean cross-entropy over the gold words' tokens."""
+        end; with ``targets`` also ``loss``: the mean cross-entropy over the gold words' tokens.
+        """
         device = self.model.device
         ids, mask, targets = batch["input_ids"], batch["attention_mask"], batch.get("targets")
         tokens, offsets = self._scored.tokens.to(device), self._scored.offsets.to(device)

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from ovbench.errors import InputError
 from ovbench.systems.answers import Answer
 from ovbench.systems.hearing.base import SpeechModel
-from ovbench.systems.hearing.clips import RATE, Clips
+from ovbench.systems.hearing.clips import Clips
 from ovbench.systems.hearing.encoders import SpeechEncoder, open_speech_encoder
 from ovbench.systems.hearing.recipes import (
     Bottleneck,
@@ -26,6 +26,7 @@ from ovbench.systems.hearing.recipes import (
     SpeechClassifierRecipe,
     SpeechMethod,
 )
+from ovbench.systems.hearing.windows import pool, windows_of
 from ovbench.tasks import Item
 
 FFN = {"whisper": ("fc1", "fc2")}
@@ -90,9 +91,8 @@ class BottleneckAdapter(nn.Module):
 class SpeechClassifier(SpeechModel):
     """A speech classifier; :func:`build` makes one from a recipe.
 
-    The answer is the likeliest class's canonical id. Where a clip is heard in several windows,
-    their probabilities are averaged, each weighing as much as it lasts, and the logits are the
-    logarithms of the averages.
+    The answer is the likeliest class's canonical id. Windows of a clip are pooled by their
+    probabilities (:func:`ovbench.systems.hearing.windows.pool`).
     """
 
     def __init__(
@@ -132,16 +132,9 @@ class SpeechClassifier(SpeechModel):
         """``inputs``, ``mask``: features of all windows; ``seconds`` (items, windows): how long
         each lasts, 0 where it is another item's; ``target``: the classes' indices.
         """
-        heard = [self.clips.windows(item, augmented=self.training) for item in items]
-        windows = [one for of_item in heard for one in of_item]
-        batch = self.encoder.features(windows)
-        seconds = torch.zeros(len(items), len(windows))
-        at = 0
-        for row, of_item in zip(seconds, heard, strict=True):
-            for one in of_item:
-                row[at] = len(one) / RATE
-                at += 1
-        batch["seconds"] = seconds.to(self.encoder.device)
+        heard = windows_of(self.clips, items, augmented=self.training)
+        batch = self.encoder.features(heard.samples)
+        batch["seconds"] = heard.seconds.to(self.encoder.device)
         if categories is not None:
             target = torch.tensor([self.classes.index(one) for one in categories])
             batch["target"] = target.to(self.encoder.device)
@@ -150,11 +143,7 @@ class SpeechClassifier(SpeechModel):
     def forward(self, **batch: Tensor) -> dict[str, Tensor]:
         """``logits``, and with a ``target`` also ``loss``, the mean cross-entropy."""
         states, frames = self.encoder.hidden_states(batch["inputs"], batch["mask"], self.prompts)
-        logits: Tensor = self.head(states, frames)
-        seconds = batch.get("seconds")
-        if seconds is not None and seconds.shape[0] != seconds.shape[1]:
-            share = seconds / seconds.sum(1, keepdim=True)
-            logits = torch.logsumexp(share.log()[..., None] + logits.log_softmax(1), dim=1)
+        logits = pool(self.head(states, frames), batch["seconds"])
         found = {"logits": logits}
         if "target" in batch:
             found["loss"] = nn.functional.cross_entropy(logits, batch["target"])
@@ -162,18 +151,15 @@ class SpeechClassifier(SpeechModel):
 
     @torch.no_grad()
     def answers(self, items: Sequence[Item]) -> list[Answer]:
-        """The likeliest class of each."""
+        """The likeliest class of each, with the probabilities of all."""
         heard = [item for item in items if self.fault(item) is None]
-        words: dict[str, str] = {}
+        found: dict[str, Answer] = {}
         if heard:
-            best = self(**self.batch(heard))["logits"].argmax(1).tolist()
-            words = {item.id: self.classes[index] for item, index in zip(heard, best, strict=True)}
-        return [
-            Answer(item.id, words[item.id], "ok", 1)
-            if item.id in words
-            else Answer(item.id, "", "error", 0)
-            for item in items
-        ]
+            shares = self(**self.batch(heard))["logits"].softmax(1)
+            for item, share in zip(heard, shares.tolist(), strict=True):
+                word = self.classes[share.index(max(share))]
+                found[item.id] = Answer(item.id, word, "ok", 1, scores=tuple(share))
+        return [found.get(item.id, Answer(item.id, "", "error", 0)) for item in items]
 
     def provenance(self) -> dict[str, str]:
         """The encoder's hash."""

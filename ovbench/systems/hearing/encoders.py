@@ -22,7 +22,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import gelu
 from transformers import (
-    AutoModel,
     HubertConfig,
     HubertModel,
     PreTrainedConfig,
@@ -33,6 +32,7 @@ from transformers import (
     WavLMModel,
     WhisperConfig,
     WhisperFeatureExtractor,
+    WhisperModel,
 )
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
@@ -40,11 +40,19 @@ from ovbench.errors import InputError, UnknownNameError
 from ovbench.systems.backbones import locate, read_config, read_json, weights_sha256
 from ovbench.systems.devices import resolve_device, resolve_dtype
 from ovbench.systems.hearing.clips import RATE
+from ovbench.systems.hearing.pretrained import load_pretrained
 
 Family = Literal["whisper", "wavlm", "wav2vec2", "hubert"]
 Clip = NDArray[np.float32]
 """Samples of a clip at 16 kHz."""
 _SEED = 20_240_601
+_CLASSES: dict[str, type[PreTrainedModel]] = {
+    "whisper": WhisperModel,
+    "wavlm": WavLMModel,
+    "wav2vec2": Wav2Vec2Model,
+    "hubert": HubertModel,
+}
+"""By the ``model_type`` of a configuration."""
 _SIZES = {
     "openai/whisper-tiny": "0.15 GB of weights",
     "openai/whisper-base": "0.29 GB of weights",
@@ -295,25 +303,16 @@ def open_speech_encoder(
 def _from_files(name: str) -> SpeechEncoder:
     folder = _locate(name)
     config = read_config(folder)
-    if config.get("model_type") not in ("whisper", "wavlm", "wav2vec2", "hubert"):
+    if config.get("model_type") not in _CLASSES:
         raise InputError(
             f"the model type {config.get('model_type')!r} is no speech encoder that ovbench loads",
             where=str(folder / "config.json"),
-            expected="whisper, wavlm, wav2vec2 or hubert",
+            expected=", ".join(_CLASSES),
         )
-    try:
-        model = AutoModel.from_pretrained(
-            folder,
-            dtype=torch.float32,
-            use_safetensors=True,
-            local_files_only=True,
-            trust_remote_code=False,
-        )
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise InputError(f"the model cannot be loaded: {reason}", where=str(folder)) from None
+    kind: Any = _CLASSES[config["model_type"]]
+    model: Any = load_pretrained(kind, folder, "the speech encoder", torch.float32)
     return SpeechEncoder(
-        cast(PreTrainedModel, model.encoder if config["model_type"] == "whisper" else model),
+        model.encoder if config["model_type"] == "whisper" else model,
         name=name,
         sha256=weights_sha256(folder),
         normalize=_normalizes(folder, config),
@@ -379,15 +378,10 @@ TINY: dict[str, PreTrainedConfig] = {
 def _tiny(name: str) -> SpeechEncoder:
     """Random weights of a fixed seed, whatever the caller's random state, which stays as it is."""
     config = TINY[name]
-    classes: dict[str, Any] = {
-        "whisper": WhisperEncoder,
-        "wavlm": WavLMModel,
-        "wav2vec2": Wav2Vec2Model,
-        "hubert": HubertModel,
-    }
+    kind: Any = WhisperEncoder if config.model_type == "whisper" else _CLASSES[config.model_type]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(_SEED)
-        model: PreTrainedModel = classes[config.model_type](config)
+        model: PreTrainedModel = kind(config)
     found = hashlib.sha256()
     for key, tensor in sorted(model.state_dict().items()):
         found.update(key.encode())

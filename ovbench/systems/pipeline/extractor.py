@@ -1,8 +1,8 @@
 """Emotion words in English text, by rules: the open lexicon, and negation.
 
-:func:`extract` reads two kinds of text. A *list* (``angry, a bit sad``) keeps the labels that the
-open normalizer can place. *Prose* keeps the emotion words of the lexicon, each once and in their
-order, but for
+:func:`extract` reads two kinds of text. A *list* (``angry, a bit sad``) gives the emotion words of
+its entries, and entries in other words that the open normalizer can place. *Prose* gives the
+emotion words of the lexicon, each once and in their order, but for
 
 - negated ones: after *not*, *no sign of*, *rather than* … up to the end of the clause, and before
   *is absent*, *is not heard* … (:mod:`ovbench.systems.pipeline.negation`);
@@ -78,7 +78,7 @@ def extract(text: str) -> tuple[str, ...]:
     if not has_negation(tokens):
         listed, status = get_parser("open").parse(text)
         if status is Status.OK:
-            return tuple(label for label in listed if _is_label(label))
+            return tuple(dict.fromkeys(word for entry in listed for word in _of_entry(entry)))
     return _in_prose(_TOKEN.findall(_QUOTED.sub(_quotation, plain)))
 
 
@@ -89,12 +89,13 @@ def _quotation(found: re.Match[str]) -> str:
 
 def _in_prose(tokens: Sequence[str]) -> tuple[str, ...]:
     reached = negated(tokens)
-    named = [emotion_word(token) for token in tokens]
+    words_of = [emotion_word(token) for token in tokens]
+    named = [word is not None for word in words_of]
     found: dict[str, None] = {}
-    for at, word in enumerate(named):
+    for at, word in enumerate(words_of):
         if word is None or reached[at] or _means_something_else(tokens, at, word):
             continue
-        if not waved_off(tokens, at, [name is not None for name in named]):
+        if not waved_off(tokens, at, named):
             found[word] = None
     return tuple(found)
 
@@ -158,12 +159,14 @@ def _normalizer() -> Normalizer:
 
 
 @lru_cache(maxsize=20_000)
-def _is_label(listed: str) -> bool:
-    """Whether the open normalizer has a place for an entry of a list, and it means an emotion."""
+def _of_entry(entry: str) -> tuple[str, ...]:
+    """The labels in an entry of a list: its emotion words, or itself where it has a place."""
     from ovbench.normalize.normalizer import UNKNOWN
 
-    parts = _TOKEN.findall(listed)
-    odd = "-" in listed or not (_VOICE | _ORDINARY).isdisjoint(parts)
-    if odd and not listed.isalpha() and not any(map(emotion_word, parts)):
-        return False
-    return bool((_normalizer().map([listed]).codes != UNKNOWN).any())
+    parts = _TOKEN.findall(entry)
+    if len(parts) > 1 or "-" in entry:
+        found = tuple(word for word in map(emotion_word, parts) if word is not None)
+        if found or "-" in entry or not (_VOICE | _ORDINARY).isdisjoint(parts):
+            return found
+    placed = bool((_normalizer().map([entry]).codes != UNKNOWN).any())
+    return (entry,) if placed else ()

@@ -41,6 +41,8 @@ _GRADES = words("rather quite more very mostly mainly only deeply")
 """After *and* they begin a statement of its own: *not angry and rather calm*."""
 _LIST_WORDS = 3
 """Words of the longest part of a list that one negation covers."""
+_LOOK_AHEAD = 40
+"""Tokens of the longest list that is looked through."""
 
 _ADVERBS = words(
     "completely entirely largely notably also clearly simply totally quite almost virtually "
@@ -78,7 +80,8 @@ def waved_off(tokens: Sequence[str], at: int, named: Sequence[bool]) -> bool:
     both.
     """
     left = at + 1
-    while left < len(tokens) and (named[left] or tokens[left] in (",", "and", "or", "nor")):
+    end = min(len(tokens), at + _LOOK_AHEAD)
+    while left < end and (named[left] or tokens[left] in (",", "and", "or", "nor")):
         left += 1
     rest = list(tokens[left : left + 6])
     denied = False
@@ -126,7 +129,7 @@ def _ends_clause(tokens: Sequence[str], at: int) -> bool:
 def _list_goes_on(tokens: Sequence[str], comma: int) -> bool:
     """Whether a comma stands in a list of short parts that ends in *or* or *nor*."""
     length = 0
-    for word in tokens[comma + 1 :]:
+    for word in tokens[comma + 1 : comma + _LOOK_AHEAD]:
         if word in ("or", "nor"):
             return length <= _LIST_WORDS
         if word in _CLAUSE_ENDS or word in _VERBS or length > _LIST_WORDS:

@@ -26,8 +26,14 @@ from ovbench.testbed.bundled import adapter_folder
 
 if TYPE_CHECKING:
     import torch
+    from peft import PeftModel
+    from transformers import PreTrainedModel
 
     from ovbench.systems.generation import CausalLmSystem
+    from ovbench.systems.loading import Base
+
+    Loaded = dict[tuple[str, str | None], tuple[Base, PreTrainedModel | PeftModel]]
+    """Base and adapter → what is in memory of them."""
 
 
 class PipelineRecord(TypedDict):
@@ -85,10 +91,10 @@ def open_system(
             check_describer(stages.describer)
     missed.tell()
     describer = _describer(recipe, scale)
-    models = {
-        name: _language_model(recipe.name, stage, device, dtype, shrink)
-        for name, stage in language.items()
-    }
+    models: dict[str, CausalLmSystem] = {}
+    loaded: Loaded = {}
+    for name, stage in language.items():
+        models[name] = _language_model(recipe.name, stage, device, dtype, shrink, loaded)
     return PipelineSystem(recipe.name, describer, models.get("captioner"), models.get("extractor"))
 
 
@@ -177,15 +183,20 @@ def _adapter(stage: LanguageStage) -> Path | None:
 
 
 def _language_model(
-    name: str, stage: LanguageStage, device: str, dtype: str, shrink: bool
+    name: str, stage: LanguageStage, device: str, dtype: str, shrink: bool, loaded: Loaded
 ) -> CausalLmSystem:
+    """A stage's model; one of the same base and adapter is loaded once."""
     from ovbench.systems.generation import CausalLmSystem
     from ovbench.systems.loading import load_base
     from ovbench.systems.saved import open_adapter
 
-    base = load_base(stage.backbone, dtype=dtype, device=device)
-    adapter = _adapter(stage)
-    model = base.model if adapter is None else open_adapter(None, adapter, base).model
+    key = (stage.backbone, stage.adapter)
+    if key not in loaded:
+        base = load_base(stage.backbone, dtype=dtype, device=device)
+        adapter = _adapter(stage)
+        model = base.model if adapter is None else open_adapter(None, adapter, base).model
+        loaded[key] = (base, model)
+    base, model = loaded[key]
     return CausalLmSystem(name, model, base, stage.prompt, stage.decoding, shrink=shrink)
 
 

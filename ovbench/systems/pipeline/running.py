@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from ovbench.errors import InputError
+from ovbench.progress import reporting
 from ovbench.systems.answers import Answer, Stage
 from ovbench.systems.pipeline.extractor import extract
 from ovbench.tasks.item import Item
@@ -130,7 +131,8 @@ class PipelineSystem:
         silent = [way for way in ways if way.item.audio and not way.item.description]
         if self.describer is not None and silent:
             begin = time.perf_counter()
-            said = list(self.describer.heard([way.item for way in silent], "clips"))
+            with reporting(_unseen):
+                said = list(self.describer.heard([way.item for way in silent], "clips"))
             share = (time.perf_counter() - begin) / len(silent)
             for way, found in zip(silent, said, strict=True):
                 way.text = found.description
@@ -140,6 +142,11 @@ class PipelineSystem:
             if not way.item.description and not way.item.transcript:
                 way.status = "error"
         return ways
+
+
+def _unseen(items: Iterable[object], what: str, total: int | None) -> Iterable[object]:
+    """No progress of a stage: whoever asks the system shows that of the whole."""
+    return items
 
 
 def _ask(name: str, system: CausalLmSystem, ways: Sequence[_Way], batch_size: int) -> None:
@@ -160,11 +167,14 @@ def _ask(name: str, system: CausalLmSystem, ways: Sequence[_Way], batch_size: in
 
 def _extract(ways: Sequence[_Way]) -> None:
     """Read labels by rules."""
+    if not ways:
+        return
+    begin = time.perf_counter()
     for way in ways:
-        begin = time.perf_counter()
         way.text = ", ".join(extract(way.text))
-        seconds = time.perf_counter() - begin
-        way.stages.append(Stage("extractor", way.text, seconds=seconds))
+    share = (time.perf_counter() - begin) / len(ways)
+    for way in ways:
+        way.stages.append(Stage("extractor", way.text, seconds=share))
 
 
 def one_line(text: str) -> str:

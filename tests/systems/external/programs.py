@@ -38,18 +38,18 @@ def write_program(folder: Path, body: str) -> Path:
     return path
 
 
-def recipe_of(folder: Path, body: str, **fields: object) -> ExternalRecipe:
-    """A recipe of that program; no wait is longer than two seconds, unless ``fields`` say so."""
-    write_program(folder, body)
+def recipe_of(place: Path, body: str, **fields: object) -> ExternalRecipe:
+    """A recipe of that program; it has seconds to answer, unless ``fields`` say so."""
+    write_program(place, body)
     given = {
         "name": "mine",
         "kind": "external",
         "title": "a program",
-        "timeout_seconds": 2.0,
-        "startup_seconds": 3.0,
+        "timeout_seconds": 5.0,
+        "startup_seconds": 15.0,
         "scales": {"tiny": {"command": ["{python}", "{recipe_folder}/program.py"]}},
     }
-    return TypeAdapter(ExternalRecipe).validate_python(given | fields, context={"folder": folder})
+    return TypeAdapter(ExternalRecipe).validate_python(given | fields, context={"folder": place})
 
 
 def notes(folder: Path) -> list[str]:

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from programs import ECHO, notes, recipe_of
@@ -21,20 +22,27 @@ from ovbench.tasks import Item
 ITEMS = [Item(name, f"{name} voice", f"word {name}", audio=f"{name}.wav") for name in "abcdef"]
 
 
-def run(folder: Path, body: str, items: list[Item] = ITEMS, **fields: object) -> list[Answer]:
-    with ExternalSystem(recipe_of(folder, body, **fields), "tiny") as system:
+def run(place: Path, body: str, items: list[Item] = ITEMS, **fields: object) -> list[Answer]:
+    with ExternalSystem(recipe_of(place, body, **fields), "tiny") as system:
         return list(system.predict(items, system.automatic_batch_size()))
 
 
-def failure(folder: Path, body: str, **fields: object) -> str:
+def failure(place: Path, body: str, **fields: object) -> str:
     with pytest.raises(OvbenchError) as caught:
-        run(folder, body, **fields)
+        run(place, body, **fields)
     assert not isinstance(caught.value, InputError)
     return str(caught.value)
 
 
 def statuses(answers: list[Answer]) -> dict[str, str]:
     return {answer.id: answer.status for answer in answers}
+
+
+def failed(answers: list[Answer]) -> str:
+    """The ids of items with status error; all others are answered."""
+    assert set(statuses(answers)) == set("abcdef")
+    assert set(statuses(answers).values()) <= {"ok", "error"}
+    return "".join(answer.id for answer in answers if answer.status == "error")
 
 
 def alive(pid: int) -> bool:
@@ -46,8 +54,8 @@ def alive(pid: int) -> bool:
 
 
 def gone(pid: int) -> bool:
-    """Whether it ends within two seconds."""
-    end = time.monotonic() + 2
+    """Whether it ends within ten seconds."""
+    end = time.monotonic() + 10
     while alive(pid) and time.monotonic() < end:
         time.sleep(0.02)
     return not alive(pid)
@@ -72,7 +80,9 @@ def test_it_is_shown_the_recipes_fields_and_no_others(tmp_path: Path) -> None:
         reply(id=json.loads(line)["id"], text=line.replace(",", ";"))
     """
     bare = Item("z", "", "")
-    everything = [json.loads(a.text.replace(";", ",")) for a in run(tmp_path, body, [ITEMS[0], bare])]
+    everything = [
+        json.loads(a.text.replace(";", ",")) for a in run(tmp_path, body, [ITEMS[0], bare])
+    ]
     here = str(Path("a.wav").absolute())
     assert everything == [
         {"id": "a", "audio": here, "transcript": "word a", "description": "a voice"},
@@ -119,7 +129,14 @@ def test_statuses_and_empty_answers(tmp_path: Path) -> None:
     for line in sys.stdin: pass
     """
     answers = run(tmp_path, body)
-    assert list(statuses(answers).values()) == ["error", "empty", "empty", "empty", "truncated", "ok"]
+    assert list(statuses(answers).values()) == [
+        "error",
+        "empty",
+        "empty",
+        "empty",
+        "truncated",
+        "ok",
+    ]
     assert [answer.text.strip() for answer in answers] == ["", "", "", "", "cut", "x"]
 
 
@@ -137,13 +154,13 @@ class TestTime:
     ) -> None:
         body = self.SLOW.replace("SLOW", "('c', 'e')")
         begin = time.monotonic()
-        answers = run(tmp_path, body, timeout_seconds=0.3, startup_seconds=2.0, batch=batch)
-        assert statuses(answers) == dict(a="ok", b="ok", c="error", d="ok", e="error", f="ok")
+        answers = run(tmp_path, body, timeout_seconds=0.7, startup_seconds=10, batch=batch)
+        assert failed(answers) == "ce"
         assert notes(tmp_path) == ["start"] * 3
-        assert time.monotonic() - begin < 8
+        assert time.monotonic() - begin < 30
 
     def test_loading_has_time_of_its_own(self, tmp_path: Path) -> None:
-        answers = run(tmp_path, "time.sleep(0.5)" + ECHO, timeout_seconds=0.2, startup_seconds=5)
+        answers = run(tmp_path, "time.sleep(1)" + ECHO, timeout_seconds=0.7, startup_seconds=10)
         assert {answer.status for answer in answers} == {"ok"}
         assert notes(tmp_path) == ["start", "end"]
 
@@ -152,10 +169,11 @@ class TestTime:
         body = """
         print("loading", file=sys.stderr, flush=True)
         out = os.fdopen(os.dup(1), "w", buffering=1 << 20)
-        for line in sys.stdin: print(json.dumps({"id": json.loads(line)["id"], "text": ""}), file=out)
+        for line in sys.stdin:
+            print(json.dumps({"id": json.loads(line)["id"], "text": ""}), file=out)
         """
-        message = failure(tmp_path, body, timeout_seconds=0.2, startup_seconds=0.4, restarts=1)
-        assert "gave no answer within 0.6 s, to 'b', 2 times in a row." in message
+        message = failure(tmp_path, body, timeout_seconds=0.2, startup_seconds=1.5, restarts=0)
+        assert "gave no answer within 1.7 s, to 'a'." in message
         assert "It has answered nothing so far; does it flush each line?" in message
         assert "loading" in message
 
@@ -163,9 +181,9 @@ class TestTime:
         self, tmp_path: Path
     ) -> None:
         recipe = recipe_of(tmp_path, "time.sleep(60)", timeout_seconds=0.2, startup_seconds=0)
-        with ExternalSystem(recipe, "tiny") as system:
-            with pytest.raises(OvbenchError, match="has not answered a single item"):
-                list(system.predict(ITEMS[:1], 1))
+        system = ExternalSystem(recipe, "tiny")
+        with system, pytest.raises(OvbenchError, match="has not answered a single item"):
+            list(system.predict(ITEMS[:1], 1))
 
 
 class TestDeath:
@@ -189,10 +207,10 @@ class TestDeath:
             if item["id"] in "bf": os.kill(os.getpid(), signal.SIGSEGV)
             reply(id=item["id"], text="done")
         """
-        answers = run(tmp_path, body, batch=batch, restarts=2)
-        assert statuses(answers) == dict(a="ok", b="error", c="ok", d="ok", e="ok", f="error")
-        # Each of the two kills it twice.
-        assert len(notes(tmp_path)) == 5 if batch == 1 else len(notes(tmp_path)) <= 5
+        answers = run(tmp_path, body, batch=batch, restarts=3)
+        assert failed(answers) == "bf"
+        if batch == 1:  # each of the two kills it twice
+            assert len(notes(tmp_path)) == 4
 
     def test_one_item_per_start_is_enough(self, tmp_path: Path) -> None:
         body = """
@@ -203,12 +221,13 @@ class TestDeath:
 
     def test_what_it_said_before_its_death_counts(self, tmp_path: Path) -> None:
         body = """
-        items = [json.loads(sys.stdin.readline()) for _ in range(3)]
-        sys.stdout.write("".join(json.dumps({"id": i["id"], "text": "done"}) + "\\n" for i in items))
-        sys.stdout.write('{"id": "half')
+        for number, line in enumerate(sys.stdin):
+            answer = json.dumps({"id": json.loads(line)["id"], "text": "done"})
+            sys.stdout.write(answer + "\\n" + '{"id": "half' * (number == 2))
+            sys.stdout.flush()
+            if number == 2: os._exit(1)
         """
-        answers = run(tmp_path, body, batch=3)
-        assert set(statuses(answers).values()) == {"ok"}
+        assert set(statuses(run(tmp_path, body, batch=3)).values()) == {"ok"}
         assert notes(tmp_path) == ["start"] * 2
 
     def test_one_that_cannot_even_start_stops_the_run_with_its_last_words(
@@ -255,23 +274,32 @@ class TestDeath:
         """
         begin = time.monotonic()
         assert set(statuses(run(tmp_path, body, ITEMS[:2])).values()) == {"ok"}
-        assert time.monotonic() - begin < 5
+        assert time.monotonic() - begin < 30
         pids = [int(line) for line in notes(tmp_path) if line != "start"]
         assert len(pids) >= 2
         assert all(map(gone, pids))
 
 
 class TestGarbage:
-    CASES = {
-        "not JSON": ("print('Loading weights', flush=True)", "Print nothing but answers on standard"),
+    CASES: ClassVar = {
+        "not JSON": (
+            "print('Loading weights', flush=True)",
+            "Print nothing but answers on standard",
+        ),
         "not UTF-8": (r"os.write(1, b'{\"id\": \"\xff\"}\n')", "Write JSON in UTF-8."),
         "no JSON object": ("print('[1]', flush=True)", '{"id": "…", "text": "…"}'),
         "has no id": ("reply(text='x')", "Give the item's id back as it came"),
         "which it has not been asked": ("reply(id='zz', text='x')", "under its own id"),
-        "or has answered already": ("[reply(id='a', text='x') for _ in '12']", "Answer every line once"),
+        "or has answered already": (
+            "[reply(id='a', text='x') for _ in '12']",
+            "Answer every line once",
+        ),
         "neither text nor labels": ("reply(id='a')", "Give one of them"),
         "text and labels": ("reply(id='a', text='x', labels=[])", "Give one of them."),
-        "unknown key 'emotion'": ("reply(id='a', text='', emotion='x')", "Known are id, text, labels"),
+        "unknown key 'emotion'": (
+            "reply(id='a', text='', emotion='x')",
+            "Known are id, text, labels",
+        ),
         "status 'fine'": ("reply(id='a', text='x', status='fine')", "one of ok, empty, truncated"),
         "text is no text": ("reply(id='a', text=3)", 'Write "text": "…".'),
         "labels is no list": ("reply(id='a', labels='x')", 'Write "labels": ["…", "…"].'),
@@ -292,7 +320,8 @@ class TestGarbage:
     def test_empty_lines_are_no_answers(self, tmp_path: Path) -> None:
         body = """
         for line in sys.stdin:
-            sys.stdout.write("\\n \\r\\n" + json.dumps({"id": json.loads(line)["id"], "text": "x"}) + "\\r\\n")
+            answer = json.dumps({"id": json.loads(line)["id"], "text": "x"})
+            sys.stdout.write("\\n \\r\\n" + answer + "\\r\\n")
             sys.stdout.flush()
         """
         assert {answer.text for answer in run(tmp_path, body)} == {"x"}
@@ -309,7 +338,7 @@ class TestGarbage:
                 reply(id=item["id"], text="x")
         """
         answers = run(tmp_path, body)
-        assert statuses(answers) == dict(a="ok", b="error", c="ok", d="ok", e="ok", f="ok")
+        assert failed(answers) == "b"
 
     def test_a_flood_of_standard_error_blocks_nothing(self, tmp_path: Path) -> None:
         answers = run(tmp_path, "sys.stderr.write('x' * 3_000_000)\n" + ECHO)
@@ -328,7 +357,7 @@ class TestGarbage:
                 timeout_seconds=0.3,
                 startup_seconds=0,
             )
-        assert time.monotonic() - begin < 3
+        assert time.monotonic() - begin < 30
 
 
 class TestEnd:
@@ -346,7 +375,7 @@ class TestEnd:
         """
         begin = time.monotonic()
         assert len(run(tmp_path, body)) == 6
-        assert time.monotonic() - begin < 4
+        assert time.monotonic() - begin < 30
         assert gone(int(notes(tmp_path)[1]))
 
     def test_children_end_with_it(self, tmp_path: Path) -> None:
@@ -360,6 +389,7 @@ class TestEnd:
     def test_ctrl_c_kills_it(self, tmp_path: Path) -> None:
         recipe = recipe_of(tmp_path, "note(os.getpid())\ntime.sleep(60)\n", timeout_seconds=60)
         system = ExternalSystem(recipe, "tiny")
+
         # The wait must be under way: press the key once the program has noted its id.
         def press() -> None:
             while not (tmp_path / "notes").exists() or len(notes(tmp_path)) < 2:
@@ -395,11 +425,16 @@ class TestEnd:
     def test_an_error_in_the_block_kills_it_at_once(self, tmp_path: Path) -> None:
         body = "note(os.getpid())" + ECHO + "\ntime.sleep(60)"
         begin = time.monotonic()
-        with pytest.raises(ZeroDivisionError):
-            with ExternalSystem(recipe_of(tmp_path, body), "tiny") as system:
+        system = ExternalSystem(recipe_of(tmp_path, body), "tiny")
+
+        def fail() -> None:
+            with system:
                 list(system.predict(ITEMS, 8))
                 raise ZeroDivisionError
-        assert time.monotonic() - begin < 3
+
+        with pytest.raises(ZeroDivisionError):
+            fail()
+        assert time.monotonic() - begin < 30
         assert gone(int(notes(tmp_path)[1]))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 from pathlib import Path
 from typing import Any
 
@@ -298,8 +299,7 @@ def test_a_file_of_something_else_is_a_fault(
     }
     for told, vectors in cases.items():
         write(items[0], vectors)
-        with pytest.raises(AssertionError, match=told):
-            raise AssertionError(files_model.fault(items[0]))
+        assert re.search(told, str(files_model.fault(items[0])))
     path = write(items[0], np.zeros((2, 6)))
     path.write_bytes(path.read_bytes()[:-8])
     assert "damaged" in str(files_model.fault(items[0]))

@@ -1,0 +1,57 @@
+"""``ovbench import-peft-ser``: a released PEFT-SER checkpoint in ovbench's form."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ovbench.cli import options as opt
+
+
+def import_peft_ser(
+    checkpoint: Annotated[
+        str, typer.Argument(help="The released file (*.pt), or the same as *.safetensors.")
+    ],
+    model: Annotated[
+        str,
+        typer.Option("--model", "-m", help="The recipe it fits: peft-ser-…-lora, or a TOML file."),
+    ],
+    scale: opt.Scale = "paper",
+    base: opt.Base = None,
+    output_path: Annotated[
+        str | None,
+        typer.Option("--output-path", "-o", help="Folder. Default: runs/NAME/train."),
+    ] = None,
+) -> None:
+    """Bring a checkpoint that PEFT-SER's authors released into ovbench's form.
+
+    The file is read as plain tensors: no code in it is run. Its frozen weights, if it has any, are
+    compared with the encoder's, and a name that is not understood is refused.
+
+    \b
+    Examples:
+      ovbench import-peft-ser whisper_tiny_lora.pt --model peft-ser-whisper-tiny-lora
+      ovbench eval --model peft-ser-whisper-tiny-lora --scale paper
+    """
+    from ovbench.cli.console import needs_models
+    from ovbench.errors import InputError
+    from ovbench.runs.place import train_folder
+    from ovbench.systems.hearing.recipes import SpeechClassifierRecipe
+    from ovbench.systems.registry import load_recipe
+
+    recipe: object = load_recipe(model)
+    if not isinstance(recipe, SpeechClassifierRecipe):
+        raise InputError(
+            f"{model} is no speech classifier", expected="a recipe such as peft-ser-mms-lora"
+        )
+    out = Path(output_path) if output_path else train_folder(opt.RUNS, recipe.name, scale)
+    with needs_models("ovbench import-peft-ser"):
+        from ovbench.systems.hearing.importing import import_peft_ser as imported
+
+        found = imported(Path(checkpoint), recipe, scale, out / "adapter", base=base)
+    typer.echo(
+        f"{found.folder}: {found.taken} tensors taken, {found.checked} of the frozen encoder are "
+        f"the same, {found.left_out} have no part in it"
+    )

@@ -1,0 +1,216 @@
+"""Files of descriptions: resumed, mended, never doubled; and which clips a name means."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+from sounds import voice, write
+
+from ovbench.errors import InputError, OvbenchError, ValidationError
+from ovbench.io.lock import locked
+from ovbench.speech.clips import find_clips
+from ovbench.speech.describe import Description
+from ovbench.speech.describer import Clip, open_describer
+from ovbench.speech.files import write_descriptions
+
+
+class Scripted:
+    """A describer that remembers what it was asked, and may die."""
+
+    def __init__(self, name: str = "scripted@1", dies_at: str | None = None) -> None:
+        self.id, self.dies_at, self.asked = name, dies_at, []
+
+    def describe(self, items: Sequence[Clip]) -> Iterator[Description]:
+        for clip in items:
+            if clip.id == self.dies_at:
+                raise KeyboardInterrupt
+            self.asked.append(clip.id)
+            absent = "absent" in clip.path
+            yield Description(
+                id=clip.id,
+                description="" if absent else f"the sound of {clip.id}",
+                status="unreadable" if absent else "ok",
+                language="en",
+            )
+
+
+CLIPS = [Clip(name, f"{name}.wav") for name in "abcde"]
+
+
+def lines(path: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+
+
+def test_a_line_a_clip_in_order(tmp_path: Path) -> None:
+    out = tmp_path / "d.jsonl"
+    assert write_descriptions(out, Scripted(), CLIPS) == {"ok": 5}
+    assert [line["id"] for line in lines(out)] == list("abcde")
+    assert {line["describer"] for line in lines(out)} == {"scripted@1"}
+    assert not (tmp_path / ".lock").exists()
+
+
+def test_a_killed_run_goes_on_to_the_same_file(tmp_path: Path) -> None:
+    whole, broken = tmp_path / "whole.jsonl", tmp_path / "broken.jsonl"
+    write_descriptions(whole, Scripted(), CLIPS)
+    with pytest.raises(KeyboardInterrupt):
+        write_descriptions(broken, Scripted(dies_at="d"), CLIPS)
+    assert [line["id"] for line in lines(broken)] == list("abc")
+    again = Scripted()
+    assert write_descriptions(broken, again, CLIPS) == {"ok": 5}
+    assert again.asked == ["d", "e"]
+    assert broken.read_bytes() == whole.read_bytes()
+    assert write_descriptions(broken, again, CLIPS) == {"ok": 5}
+    assert again.asked == ["d", "e"]
+
+
+def test_wherever_the_last_line_is_torn_it_is_mended(tmp_path: Path) -> None:
+    out = tmp_path / "d.jsonl"
+    write_descriptions(out, Scripted(), CLIPS[:3])
+    data = out.read_bytes()
+    start = data.rindex(b"\n", 0, -1) + 1
+    for end in [*range(start + 1, len(data), 9), len(data) - 1]:
+        out.write_bytes(data[:end])
+        again = Scripted()
+        write_descriptions(out, again, CLIPS[:3])
+        assert again.asked == ["c"]
+        assert out.read_bytes() == data
+
+
+def test_another_describer_is_refused_and_changes_nothing(tmp_path: Path) -> None:
+    out = tmp_path / "d.jsonl"
+    write_descriptions(out, Scripted(), CLIPS)
+    before = out.read_bytes()
+    with pytest.raises(InputError, match=r"scripted@1, and this is scripted@2"):
+        write_descriptions(out, Scripted("scripted@2"), CLIPS)
+    assert out.read_bytes() == before
+    theirs = tmp_path / "theirs.jsonl"
+    theirs.write_text('{"id": "a", "description": "x", "status": "ok", "language": "en"}\n')
+    with pytest.raises(InputError, match="something else"):
+        write_descriptions(theirs, Scripted(), CLIPS)
+
+
+def test_a_file_that_is_damaged_in_its_middle_is_refused(tmp_path: Path) -> None:
+    out = tmp_path / "d.jsonl"
+    write_descriptions(out, Scripted(), CLIPS)
+    kept = out.read_bytes().splitlines(keepends=True)
+    out.write_bytes(b"".join([kept[0], b"garbage\n", *kept[2:]]))
+    with pytest.raises(ValidationError, match="line 2"):
+        write_descriptions(out, Scripted(), CLIPS)
+    out.write_bytes(b"".join([*kept, kept[0]]))
+    with pytest.raises(ValidationError, match="'a' comes twice"):
+        write_descriptions(out, Scripted(), CLIPS)
+
+
+def test_what_could_not_be_read_is_tried_again(tmp_path: Path) -> None:
+    out = tmp_path / "d.jsonl"
+    clips = [Clip("a", "absent.wav"), *CLIPS[1:3]]
+    assert write_descriptions(out, Scripted(), clips) == {"ok": 2, "unreadable": 1}
+    again = Scripted()
+    assert write_descriptions(out, again, CLIPS[:3]) == {"ok": 3}
+    assert again.asked == ["a"]
+    assert sorted(line["id"] for line in lines(out)) == ["a", "b", "c"]
+
+
+def test_lines_of_other_clips_stay(tmp_path: Path) -> None:
+    out = tmp_path / "d.jsonl"
+    write_descriptions(out, Scripted(), CLIPS[:2])
+    assert write_descriptions(out, Scripted(), CLIPS[2:]) == {"ok": 3}
+    assert [line["id"] for line in lines(out)] == list("abcde")
+
+
+def test_one_process_at_a_time(tmp_path: Path) -> None:
+    with (
+        locked(tmp_path),
+        pytest.raises(InputError, match=r"being written.*--out"),
+    ):
+        write_descriptions(tmp_path / "d.jsonl", Scripted(), CLIPS)
+
+
+def test_places_that_cannot_be_written(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="folder"):
+        write_descriptions(tmp_path, Scripted(), CLIPS)
+    with pytest.raises(InputError, match="no such folder"):
+        write_descriptions(tmp_path / "absent" / "d.jsonl", Scripted(), CLIPS)
+
+
+def test_a_full_disk_keeps_what_was_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "d.jsonl"
+    monkeypatch.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(OSError(28, "No space left")))
+    with pytest.raises(OvbenchError, match=r"No space left.*goes on"):
+        write_descriptions(out, Scripted(), CLIPS)
+    monkeypatch.undo()
+    assert write_descriptions(out, Scripted(), CLIPS) == {"ok": 5}
+
+
+def test_the_file_is_a_tasks_descriptions(tmp_path: Path) -> None:
+    from ovbench.tasks.load import _description
+
+    path = str(write(tmp_path / "a.wav", voice(150, 1.0)))
+    out = tmp_path / "descriptions.jsonl"
+    write_descriptions(out, open_describer("prosody"), [Clip("a", path), Clip("b", "absent.wav")])
+    read = dict(_description(line, "here") for line in out.read_text("utf-8").splitlines())
+    assert read["a"].startswith("The speaker has")
+    assert read["b"] == ""
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    for name in ("a.wav", "one/b.WAV", "one/two/c.flac", ".hidden/d.wav", "one/.e.wav", "f.txt"):
+        path = tmp_path / "tree" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+    return tmp_path / "tree"
+
+
+def ids(*names: object, **options: str) -> list[str]:
+    return [clip.id for clip in find_clips([str(name) for name in names], **options)]
+
+
+def test_files_folders_and_patterns(tree: Path) -> None:
+    assert ids(tree / "one" / "b.WAV") == ["b"]
+    assert ids(tree) == ["a", "one/b", "one/two/c"]
+    assert ids(tree / "*.wav") == ["a"]
+    assert ids(tree / "**" / "*.flac") == ["c"]
+    assert ids(tree / "f.txt") == ["f"]
+    assert ids(tree / "absent.wav") == ["absent"]
+    assert ids(tree / "a.wav", tree, tree / "*") == ["a", "one/b", "one/two/c", "f"]
+
+
+def test_a_file_whose_name_looks_like_a_pattern(tree: Path) -> None:
+    (tree / "a[1].wav").write_bytes(b"x")
+    assert ids(tree / "a[1].wav") == ["a[1]"]
+
+
+def test_two_files_with_one_id_are_refused(tree: Path) -> None:
+    (tree / "one" / "a.wav").write_bytes(b"y")
+    assert ids(tree) == ["a", "one/a", "one/b", "one/two/c"]
+    with pytest.raises(InputError, match="two clips have the id 'a'"):
+        ids(tree / "a.wav", tree / "one" / "a.wav")
+
+
+def test_names_that_mean_nothing(tree: Path) -> None:
+    with pytest.raises(InputError, match="no file has such a name"):
+        ids(tree / "*.mp3")
+    (tree / "empty").mkdir()
+    with pytest.raises(InputError, match="holds no sound file"):
+        ids(tree / "empty")
+
+
+def test_speakers_in_names(tmp_path: Path) -> None:
+    for name in ("1001_DFA_ANG.wav", "1002_DFA_HAP.wav", "other.wav"):
+        (tmp_path / name).write_bytes(b"x")
+    clips = find_clips([str(tmp_path)], speaker_from=r"/(\d{4})_", sex="female")
+    assert [(clip.speaker, clip.sex) for clip in clips] == [
+        *(("1001", "female"), ("1002", "female"), (None, "female")),
+    ]
+    assert find_clips([str(tmp_path)], speaker_from=r"\d{4}")[0].speaker == "1001"
+    with pytest.raises(InputError, match="no regular expression"):
+        find_clips([str(tmp_path)], speaker_from="(")
+    with pytest.raises(InputError, match="matches in none"):
+        find_clips([str(tmp_path)], speaker_from="nobody")
