@@ -265,5 +265,7 @@ MADE: dict[str, Callable[[], str]] = {
     "answers.jsonl": tinyov_answers,
     "my-lora.toml": lambda: block_of("docs/how-to/add-my-model.md", "toml"),
     "my-prompt.txt": lambda: block_of("docs/how-to/add-my-model.md", "text"),
+    "my-program.toml": lambda: block_of("docs/how-to/external-system.md", "toml"),
+    "wrapper.py": lambda: block_of("docs/how-to/external-system.md", "python"),
 }
 """Files that a page tells its reader to write or to bring → what they hold."""

@@ -58,7 +58,7 @@ def describe(
     split: Annotated[str | None, typer.Option(help="Split of the task.")] = None,
     speaker_from: Annotated[
         str | None,
-        typer.Option(help=r"Regular expression for the speaker in a file's path: '/(\d+)_'"),
+        typer.Option(help="Regular expression for the speaker in a file's path: '/([0-9]+)_'"),
     ] = None,
     sex: Annotated[Sex | None, typer.Option(help="Of all speakers, where it is one.")] = None,
     describer: Annotated[
@@ -75,7 +75,7 @@ def describe(
     json: opt.Json = None,
     data: opt.Data = None,
 ) -> None:
-    r"""Describe how voices sound: each phrase beside the number that it says.
+    """Describe how voices sound: each phrase beside the number that it says.
 
     Levels (high, fast) refer to statistics: of the speaker, the sex or the corpus where a fitted
     file knows them, else to constants. Clips that cannot be read are counted, and the rest goes on.
@@ -84,7 +84,7 @@ def describe(
     Examples:
       ovbench describe clip.wav
       ovbench describe recordings/ --out descriptions.jsonl
-      ovbench describe 'iemocap/**/*.wav' --fit voices.json --speaker-from '(Ses\d+[FM])'
+      ovbench describe 'iemocap/**/*.wav' --fit voices.json --speaker-from '(Ses[0-9]+[FM])'
       ovbench describe clip.wav --statistics voices.json --language es
       ovbench describe --task meld --split train --fit voices.json --data ~/datasets
       ovbench describe --task meld --out ~/datasets/meld/descriptions.jsonl --statistics voices.json

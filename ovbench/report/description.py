@@ -44,7 +44,7 @@ def counts_section(counts: Mapping[str, int], describer: str, where: str | None)
     rows = tuple((status, str(counts[status])) for status in sorted(counts, key=_ok_first))
     notes = [f"described by {describer}"]
     if where is not None:
-        notes.append(f"written to {where}")
+        notes.append(f"written to {where}, with notes on what is wrong with clips")
     return Section("Clips", ("status", "clips"), rows, tuple(notes))
 
 

@@ -5,8 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from ovbench.runs.records import Cost, Prediction
+
+if TYPE_CHECKING:
+    from ovbench.systems.answers import Answer
 
 
 class Meter:
@@ -21,6 +25,7 @@ class Meter:
         self._cuda = self._device.startswith("cuda")
         self._seconds = 0.0
         self._items = self._tokens = 0
+        self._stages: dict[str, float] = {}
         if self._cuda:
             import torch
 
@@ -32,6 +37,13 @@ class Meter:
         start = time.perf_counter()
         yield
         self._seconds += time.perf_counter() - start
+
+    def add_stages(self, answers: Iterable[Answer]) -> None:
+        """Count the time of the steps of a chain."""
+        for answer in answers:
+            for stage in answer.stages:
+                before = self._stages.get(stage.name, 0.0)
+                self._stages[stage.name] = before + stage.seconds
 
     def add(self, predictions: Iterable[Prediction]) -> None:
         """Count what came of it."""
@@ -46,4 +58,10 @@ class Meter:
             import torch
 
             peak = torch.cuda.max_memory_allocated(self._device)
-        return Cost(items=self._items, tokens=self._tokens, seconds=self._seconds, peak_bytes=peak)
+        return Cost(
+            items=self._items,
+            tokens=self._tokens,
+            seconds=self._seconds,
+            peak_bytes=peak,
+            stage_seconds=dict(self._stages),
+        )

@@ -8,7 +8,7 @@ import shlex
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -37,7 +37,7 @@ from ovbench.runs.store import RunStore, open_run, read_record
 from ovbench.scoring import Options
 
 if TYPE_CHECKING:
-    from ovbench.systems.answers import Answer, System
+    from ovbench.systems.answers import Answer, Stage, System
     from ovbench.tasks import Item, Task
 
 PREFLIGHT = "preflight.json"
@@ -162,8 +162,10 @@ def _generate(store: RunStore, system: System, task: Task, batch_size: int) -> C
     def answered() -> Iterator[Prediction]:
         for batch in left:
             with meter.measuring():
-                predictions = _answers(system, batch, parser)
+                answers = _answers(system, batch)
+            predictions = [_prediction(item.id, answers.get(item.id), parser) for item in batch]
             meter.add(predictions)
+            meter.add_stages(answers.values())
             store.append([p for p in predictions if p.id not in store.done])
             yield from predictions
 
@@ -179,15 +181,15 @@ def _generate(store: RunStore, system: System, task: Task, batch_size: int) -> C
     return store.add_cost(meter.cost())
 
 
-def _answers(system: System, batch: list[Item], parser: LabelParser) -> list[Prediction]:
-    """The predictions of a batch, in its order; an item without an answer is an error, counted."""
+def _answers(system: System, batch: list[Item]) -> dict[str, Answer]:
+    """The answers to a batch by item id; an item without one is an error, counted."""
     found = {answer.id: answer for answer in system.predict(batch, len(batch))}
     strange = found.keys() - {item.id for item in batch}
     if strange:
         raise OvbenchError(
             f"System {system.name!r} answered item {min(strange)!r}, which it was not asked for."
         )
-    return [_prediction(item.id, found.get(item.id), parser) for item in batch]
+    return found
 
 
 def _prediction(name: str, answer: Answer | None, parser: LabelParser) -> Prediction:
@@ -210,7 +212,13 @@ def _prediction(name: str, answer: Answer | None, parser: LabelParser) -> Predic
         first_pass=None if first is None else clean_text(first),
         fallback=answer.fallback,
         scores=answer.scores,
-        stages=tuple(StageText(**asdict(stage)) for stage in answer.stages),
+        stages=tuple(_stage(s) for s in answer.stages),
+    )
+
+
+def _stage(stage: Stage) -> StageText:
+    return StageText(
+        name=stage.name, text=clean_text(stage.text), prompt=stage.prompt, tokens=stage.tokens
     )
 
 

@@ -27,8 +27,8 @@ def evaluate_external(
 ) -> list[RunResult]:
     """Have the program answer the tasks; errors as :func:`ovbench.runs.recipe.evaluate_recipe`.
 
-    Answers are kept as they come, in batches of ``batch_size`` (``auto``: as many as the program
-    may be sent at once).
+    Answers are kept as they come, in batches of ``batch_size`` (``auto``: enough of
+    them that one which fails first does not stop the run).
     """
     for task in tasks:
         with missing.noted():
@@ -37,8 +37,8 @@ def evaluate_external(
         opened = open_system(recipe, place.scale)
     missing.tell()
     about = SystemRecord(**record_fields(recipe, place.scale))
-    size = recipe.batch if batch_size == "auto" else batch_size
     with opened as system:
+        size = system.automatic_batch_size() if batch_size == "auto" else batch_size
         return [
             evaluate(system, task, about, out, replace(options, batch_size=size)) for task in tasks
         ]

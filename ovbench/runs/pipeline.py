@@ -39,6 +39,7 @@ def evaluate_pipeline(
     system = open_system(
         recipe,
         place.scale,
+        base=place.base,
         device=place.device,
         dtype=place.dtype,
         shrink=batch_size == "auto",

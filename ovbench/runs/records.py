@@ -106,13 +106,15 @@ class RunRecord(Frozen):
 
 
 class StageText(Frozen):
-    """What one step of a chain said of an item (:class:`ovbench.systems.answers.Stage`)."""
+    """What one step of a chain said of an item (:class:`ovbench.systems.answers.Stage`).
+
+    How long it took is in :class:`Cost`: it differs from run to run.
+    """
 
     name: str
     text: str
     prompt: str | None = None
     tokens: int = 0
-    seconds: float = 0.0
 
 
 class Prediction(Frozen):
@@ -157,6 +159,8 @@ class Cost(Frozen):
     """Wall time of generation, without loading and preflight."""
     peak_bytes: int | None = None
     """Most device memory allocated while generating; null where the device cannot tell."""
+    stage_seconds: dict[str, float] = Field(default_factory=dict)
+    """Of a chain: wall time of each step."""
 
     @property
     def tokens_per_second(self) -> float | None:
@@ -171,6 +175,10 @@ class Cost(Frozen):
             tokens=self.tokens + other.tokens,
             seconds=self.seconds + other.seconds,
             peak_bytes=max(peaks, default=None),
+            stage_seconds={
+                name: self.stage_seconds.get(name, 0.0) + other.stage_seconds.get(name, 0.0)
+                for name in {**self.stage_seconds, **other.stage_seconds}
+            },
         )
 
 

@@ -35,6 +35,8 @@ _BLOCK = 2**19
 """Values (frames × channels) that are decoded at a time: 2 MiB."""
 _FLAT, _TOP = 3, 0.98
 """A flat top: at least so many equal samples in a row, at this share of full scale or above."""
+_UNKNOWN = 2**62
+"""Frames that libsndfile tells of where a header does not say how many."""
 _EDGE = 0.1
 """Seconds by which lossy formats may end before their header says."""
 
@@ -154,9 +156,10 @@ def stream(
         first = round(start * file.samplerate)
         if not 0 <= first <= file.frames:
             raise AudioError(
-                f"lasts {file.frames / file.samplerate:.2f} s", where=str(path),
+                f"lasts {file.frames / file.samplerate:.2f} s",
+                where=str(path),
                 expected=f"something to hear at {start:g} s",
-            )  # fmt: skip
+            )
         left = min(left, file.frames - first)
         resample = _resampler(file.samplerate, rate)
         for raw in _decoded(file, path, first, left):
@@ -255,6 +258,12 @@ def _opened(path: str | Path) -> Iterator[SoundFile]:
             raise AudioError(f"a sample rate of {file.samplerate} Hz", where=where)
         if not file.frames:
             raise AudioError("holds no sound", where=where)
+        if file.frames > _UNKNOWN:
+            raise AudioError(
+                "does not say how long it is, as files from a pipe do not",
+                where=where,
+                mend="convert it once more, from this file to another",
+            )
         yield file
 
 

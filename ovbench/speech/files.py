@@ -60,7 +60,7 @@ def write_descriptions(
                 error.found,
                 where=error.where,
                 expected=error.expected,
-                mend="wait until it is done, or name a file in another folder with --out",
+                mend="name a file in another folder with --out, or wait until that one is done",
             ) from None
         done = _read_back(file, describer.id)
         missing = [clip for clip in clips if clip.id not in done]

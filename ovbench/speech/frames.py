@@ -143,7 +143,9 @@ def _frames(samples: Floats, count: int) -> tuple[Floats, ...]:
     peak = np.maximum(middle.max(axis=1), -middle.min(axis=1))
     spectrum = np.fft.rfft((views - views.mean(axis=1, keepdims=True)) * _HANN, _FFT)
     power = np.square(spectrum.real) + np.square(spectrum.imag)
-    correlation = np.fft.irfft(power * _FADE, _FINER * _FFT)[:, : _LAGS[1] + 1]
+    # 32 bits stay 32 bits here, which the types do not say.
+    periodic = np.fft.irfft(power * _FADE, _FINER * _FFT)[:, : _LAGS[1] + 1]
+    correlation = periodic.astype(np.float32, copy=False)
     normal = correlation / (np.maximum(correlation[:, :1], _NOTHING) * _OWN)
     return peak, *_candidates(normal), power @ _LOW * _SCALE, power @ _HIGH * _SCALE
 

@@ -22,8 +22,8 @@ from ovbench.systems.hearing.opening import build_model
 from ovbench.systems.hearing.recipes import HearingRecipe, SpeechTraining
 from ovbench.systems.missing import Missing
 from ovbench.systems.registry import load_recipe
-from ovbench.tasks import Task
-from ovbench.training.prepare import first_weights
+from ovbench.tasks import Task, trainable
+from ovbench.training.prepare import Splits, first_weights
 from ovbench.training.record import PACKAGES, peak_memory
 from ovbench.training.report import REPORT_FILE
 from ovbench.training.speech_data import Examples, balanced_weights, examples, split_of
@@ -47,6 +47,7 @@ def train_speech(
     out: str | Path,
     *,
     task: str | None = None,
+    splits: Splits | None = None,
     base: str | Path | None = None,
     resume: bool = False,
     device: str | None = None,
@@ -67,6 +68,9 @@ def train_speech(
         Of the first weights, the order of the items, dropout and augmentation.
     task:
         In place of the recipe's own at that scale.
+    splits:
+        What to learn from and what to choose the epoch on, in place of a task's train and dev
+        splits.
     base:
         In place of the recipe's backbone.
     resume:
@@ -89,14 +93,14 @@ def train_speech(
     chosen = _hearing(recipe)
     where = _device(device)
     settings = _settings(chosen.scale(scale).training, dtype, where, epochs)
-    folder, task = Path(out), task or chosen.train_task(scale)
+    folder, task = Path(out), splits[0].id if splits else task or chosen.train_task(scale)
     report = _look_at(folder, resume)
     missing = Missing(f"training {chosen.name} at scale {scale}")
-    splits: list[Task] = []
+    found: list[Task] = []
     models: list[SpeechModel] = []
-    for name in ("train", "dev"):
+    for at, name in enumerate(("train", "dev")):
         with missing.noted():
-            splits.append(split_of(task, name))
+            found.append(trainable(splits[at]) if splits else split_of(task, name))
     with missing.noted():
         models.append(
             build_model(
@@ -118,8 +122,8 @@ def train_speech(
         "dtype": settings.dtype,
         "epochs": settings.epochs,
         **model.provenance(),
-        "train split": splits[0].digest(),
-        "dev split": splits[1].digest(),
+        "train split": found[0].digest(),
+        "dev split": found[1].digest(),
     }
     if report is not None:
         check_identity(_identity_of(report), identity, folder, "the finished training here")
@@ -127,7 +131,7 @@ def train_speech(
     identity["first weights"] = first_weights(model)
     make_folder(folder)
     with locked(folder):
-        train, dev = (examples(split, model) for split in splits)
+        train, dev = (examples(split, model) for split in found)
         weights = None
         if settings.class_weights == "balanced":
             weights = tuple(balanced_weights(train.categories, model.classes))
@@ -144,7 +148,7 @@ def train_speech(
                 stop=stop,
             )
             progress = _trained(model, train, dev, plan, resume)
-        report = _report(plan, progress, model, train, dev, task, splits)
+        report = _report(plan, progress, model, train, dev, task, found)
         write_text(folder / REPORT_FILE, report.to_json())
         shutil.rmtree(folder / LAST, ignore_errors=True)
     return report

@@ -56,12 +56,12 @@ def run(recipe: Path, base: Path, out: Path, grid: tuple[str, ...] = GRID, **opt
 
 
 def killed(recipe: str, base: str, out: str) -> None:
-    """A sweep that is killed when the third fold is trained and about to be answered."""
+    """A sweep that is killed while the third fold is answered."""
     answered = []
 
     def predict(self: CausalLmSystem, *arguments: Any) -> Any:
         answered.append(self)
-        if len(answered) > 2 * ITEMS_BATCHES:
+        if len(answered) > 2 * BATCHES + 1:
             os.kill(os.getpid(), signal.SIGKILL)
         return original(self, *arguments)
 
@@ -73,7 +73,7 @@ def killed(recipe: str, base: str, out: str) -> None:
     run(Path(recipe), Path(base), Path(out))
 
 
-ITEMS_BATCHES = 3
+BATCHES = 3
 """18 held-out items in batches of 8."""
 
 if __name__ == "__main__":

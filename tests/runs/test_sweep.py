@@ -68,7 +68,7 @@ def test_parts_of_a_split_keep_apart_and_leave_nothing_out() -> None:
         assert sum(map(len, ids)) == len(set.union(*ids)) == len(task.gold)
         assert part.train.role == "train"
         assert part.train.digest() != part.held_out.digest()
-        assert len(ids[1]) <= len(ids[0]) / 5
+        assert 0 < len(ids[1]) < len(ids[0])
         seen += sorted(ids[2])
     assert sorted(seen) == sorted(task.gold)
     assert set(fold_of_items(task, 3, 1).values()) == {"fold1", "fold2", "fold3"}
@@ -211,7 +211,7 @@ def test_a_killed_sweep_goes_on_where_it_was(
     before = files(out)
     whole = [name for name in before if name.endswith("predictions.jsonl")]
     trained = [name for name in before if name.endswith("training.json")]
-    assert (len(whole), len(trained)) == (3, 3), "the third fold is trained and not answered"
+    assert (len(whole), len(trained)) == (3, 3), "the third fold is not answered to its end"
     found = kit.run(own, base_folder, out)
     assert [(job.home.parent.name, job.fold) for job in in_process] == [
         ("lora_r=4,steps=2", 1),

@@ -159,6 +159,13 @@ def hostile() -> dict[str, bytes]:
         cases[f"{name}.wav"] = bytes(damaged)
     flac = io.BytesIO()
     soundfile.write(flac, voice(150, 2.0), RATE, format="FLAC")
+    unknown = bytearray(flac.getvalue())
+    unknown[21] &= 0xF0  # the length, 36 bits of the first block
+    unknown[22:26] = bytes(4)
+    cases["no-length.flac"] = bytes(unknown)
+    mp3 = io.BytesIO()
+    soundfile.write(mp3, voice(150, 2.0), RATE, format="MP3")
+    cases["cut.mp3"] = mp3.getvalue()[: len(mp3.getvalue()) // 2]
     cases["cut.flac"] = flac.getvalue()[: len(flac.getvalue()) // 2]
     return cases
 

@@ -22,6 +22,7 @@ from ovbench.speech.audio_llm_describer import AudioLlmDescriber
 from ovbench.speech.audio_llm_inputs import FAMILIES, RATE, chat_ids, family_of, left_padded
 from ovbench.speech.audio_llm_prompts import Question, question_names, read_question
 from ovbench.speech.describer import Clip
+from ovbench.speech.files import write_descriptions
 from ovbench.systems.hearing.audio_llms import open_audio_llm
 from ovbench.systems.hearing.describers import KNOWN, open_describer
 
@@ -295,3 +296,19 @@ def test_the_tiny_model_describes_and_its_lines_are_json(clips: list[Clip]) -> N
     assert {line["status"] for line in lines} <= {"ok", "empty", "truncated"}
     assert found.id.startswith("tinyqwen2audio@")
     assert RATE == 16_000
+
+
+def test_a_file_is_gone_on_with_by_the_same_describer_alone(
+    clips: list[Clip], tmp_path: Path
+) -> None:
+    llm, asked = tiny_llm("voxtral"), tmp_path / "descriptions.jsonl"
+    write_descriptions(asked, describer(llm), clips[:1])
+    first = asked.read_bytes()
+    counts = write_descriptions(asked, describer(llm), clips)
+    assert asked.read_bytes().startswith(first)
+    assert sum(counts.values()) == len(clips) == len(asked.read_bytes().splitlines())
+    whole = tmp_path / "whole.jsonl"
+    write_descriptions(whole, describer(llm, batch_size=1), clips)
+    assert whole.read_bytes() == asked.read_bytes()
+    with pytest.raises(InputError, match="was written by voxtral@"):
+        write_descriptions(asked, describer(llm, max_new_tokens=7), clips)

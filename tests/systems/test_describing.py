@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -26,10 +27,13 @@ from ovbench.systems.describing import (
     fit_describer,
     saved_describer,
 )
+from ovbench.systems.registry import load_tunable
 from ovbench.systems.settings import DescriberSettings
 from ovbench.tasks import Gold, Item, Task
+from ovbench.testbed.bundled import adapter_folder
 from ovbench.testbed.speech import wav
 from ovbench.testbed.voice import Manner, Speaker, speak
+from ovbench.training.report import REPORT_FILE
 
 PLAIN = {
     "pitch": 0.0, "melody": 2.0, "slope": 0.0, "tremor": 0.0, "gain": 0.0, "swell": 2.0,
@@ -304,3 +308,29 @@ def test_settings_need_neither_torch_nor_sound() -> None:
     assert "torch" not in done.stdout
     assert "soundfile" not in done.stdout
     assert "librosa" not in done.stdout
+
+
+class TestRecipes:
+    def test_digests_of_recipes_without_a_describer_are_what_they_were(self) -> None:
+        """Bundled adapters and published records were made before recipes could have one."""
+        for folder in sorted(adapter_folder("x").parent.iterdir()):
+            if not (folder / REPORT_FILE).is_file() or folder.name.startswith("prosody-"):
+                continue
+            report = json.loads((folder / REPORT_FILE).read_text("utf-8"))
+            assert load_tunable(report["system"]).digest() == report["recipe_digest"]
+
+    def test_a_describer_makes_another_digest(self) -> None:
+        recipe = load_tunable("prosody-lora-las-r4")
+        assert recipe.describer == DescriberSettings()
+        others = [None, DescriberSettings(statistics="built-in"), DescriberSettings(language="es")]
+        digests = {recipe.model_copy(update={"describer": one}).digest() for one in others}
+        assert len(digests | {recipe.digest()}) == 4
+
+    def test_an_adapter_of_another_describer_is_refused(self) -> None:
+        pytest.importorskip("peft")
+        recipe = load_tunable("prosody-lora-las-r4")
+        other = recipe.model_copy(update={"describer": DescriberSettings(language="es")})
+        from ovbench.systems.saved import Origin
+
+        assert Origin(recipe, "tiny").fields() != Origin(other, "tiny").fields()
+        assert "describer" not in Origin(load_tunable("lora-las-r4"), "tiny").fields()

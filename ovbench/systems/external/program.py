@@ -91,11 +91,11 @@ class Program:
             except Empty:
                 # A child of the program's own may hold its pipes open after its end.
                 if self._process.poll() is not None:
-                    return self._last_words()
+                    return self._left_over()
                 if left <= 0:
                     return "late"
 
-    def _last_words(self) -> Happening:
+    def _left_over(self) -> Happening:
         with suppress(Empty):
             return self._lines.get(timeout=_POLL)
         return "ended"

@@ -365,8 +365,13 @@ _LARGE: dict[str, Any] = {
     "conv_bias": True,
 }
 TINY: dict[str, PreTrainedConfig] = {
+    # Weights of 1/sqrt(64): of the usual .02, sound would drown in the positions.
     "tinywhisper": WhisperConfig(
-        d_model=64, encoder_layers=2, encoder_attention_heads=4, encoder_ffn_dim=128
+        d_model=64,
+        encoder_layers=2,
+        encoder_attention_heads=4,
+        encoder_ffn_dim=128,
+        init_std=0.125,
     ),
     "tinywavlm": WavLMConfig(**_WAV),
     "tinymms": Wav2Vec2Config(**_WAV, **_LARGE),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
@@ -53,6 +53,7 @@ def open_system(
     recipe: PipelineRecipe,
     scale: str,
     *,
+    base: str | None = None,
     device: str = "auto",
     dtype: str = "auto",
     shrink: bool = False,
@@ -62,6 +63,8 @@ def open_system(
 
     Parameters
     ----------
+    base:
+        In place of every stage's backbone: a folder, or a name on the hub.
     device, dtype:
         As :func:`ovbench.systems.loading.load_base` takes them.
     shrink:
@@ -83,7 +86,7 @@ def open_system(
         raise MissingExtraError("a language model in a pipeline", "models")
     for stage in language.values():
         with missed.noted():
-            locate(stage.backbone)
+            locate(base or stage.backbone)
         with missed.noted():
             _adapter(stage)
     if stages.describer is not None:
@@ -91,10 +94,7 @@ def open_system(
             check_describer(stages.describer)
     missed.tell()
     describer = _describer(recipe, scale)
-    models: dict[str, CausalLmSystem] = {}
-    loaded: Loaded = {}
-    for name, stage in language.items():
-        models[name] = _language_model(recipe.name, stage, device, dtype, shrink, loaded)
+    models = _language_models(recipe.name, language, base, device, dtype, shrink)
     return PipelineSystem(recipe.name, describer, models.get("captioner"), models.get("extractor"))
 
 
@@ -182,22 +182,32 @@ def _adapter(stage: LanguageStage) -> Path | None:
     )
 
 
-def _language_model(
-    name: str, stage: LanguageStage, device: str, dtype: str, shrink: bool, loaded: Loaded
-) -> CausalLmSystem:
-    """A stage's model; one of the same base and adapter is loaded once."""
+def _language_models(
+    name: str,
+    stages: Mapping[str, LanguageStage],
+    base: str | None,
+    device: str,
+    dtype: str,
+    shrink: bool,
+) -> dict[str, CausalLmSystem]:
+    """Each stage's model; stages with the same base and adapter share what is in memory."""
+    if not stages:
+        return {}
     from ovbench.systems.generation import CausalLmSystem
     from ovbench.systems.loading import load_base
     from ovbench.systems.saved import open_adapter
 
-    key = (stage.backbone, stage.adapter)
-    if key not in loaded:
-        base = load_base(stage.backbone, dtype=dtype, device=device)
-        adapter = _adapter(stage)
-        model = base.model if adapter is None else open_adapter(None, adapter, base).model
-        loaded[key] = (base, model)
-    base, model = loaded[key]
-    return CausalLmSystem(name, model, base, stage.prompt, stage.decoding, shrink=shrink)
+    loaded: Loaded = {}
+    models = {}
+    for which, stage in stages.items():
+        key = (base or stage.backbone, stage.adapter)
+        if key not in loaded:
+            bare, adapter = load_base(key[0], dtype=dtype, device=device), _adapter(stage)
+            whole = bare.model if adapter is None else open_adapter(None, adapter, bare).model
+            loaded[key] = (bare, whole)
+        on, model = loaded[key]
+        models[which] = CausalLmSystem(name, model, on, stage.prompt, stage.decoding, shrink=shrink)
+    return models
 
 
 def _adapter_sha256(folder: Path) -> str:

@@ -81,7 +81,9 @@ def reference(model: ProjectorModel, item: Item, scale: float = 1.0) -> torch.Te
     sound = hidden @ model.projector.weight.T + model.projector.bias
     embedding = model.language_model.get_input_embeddings()
     words = [
-        embedding(torch.tensor([tokenizer(text.replace("{transcript}", item.transcript)).input_ids]))
+        embedding(
+            torch.tensor([tokenizer(text.replace("{transcript}", item.transcript)).input_ids])
+        )
         for text in (before, after)
     ]
     whole = torch.cat([words[0], sound * scale, words[1]], dim=1)
@@ -103,9 +105,7 @@ def test_logits_are_those_of_each_clip_in_its_prompt_alone(name: str, items: lis
     torch.testing.assert_close(together, expected, atol=2e-4, rtol=1e-4)
 
 
-def test_with_gemma_the_audio_is_scaled_as_words_are(
-    gemma_folder: Path, items: list[Item]
-) -> None:
+def test_with_gemma_the_audio_is_scaled_as_words_are(gemma_folder: Path, items: list[Item]) -> None:
     # Width 16: transformers multiplied words and audio alike by √16 when this was published.
     model = projector(base=str(gemma_folder)).eval()
     embedding = model.language_model.get_input_embeddings()
@@ -221,7 +221,7 @@ def test_a_word_of_several_tokens_is_told_with_its_tokens() -> None:
     spaced = prompt("{audio} emotion: ")
     ids = word_ids(tokenizer, spaced, SIX)
     assert tokenizer.convert_ids_to_tokens(ids) == ["Ġ" + word for word in SIX]
-    with pytest.raises(InputError, match="the word ' disgust' is 3 tokens .*'Ġdis', 'g', 'ust'"):
+    with pytest.raises(InputError, match=r"the word ' disgust' is 3 tokens .*'Ġdis'"):
         word_ids(tokenizer, spaced, ["happy", "disgust"])
     # Without a space at the prompt's end the word has none, and is other tokens.
     with pytest.raises(InputError, match="the word 'sad' is 2 tokens"):

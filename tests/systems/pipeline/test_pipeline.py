@@ -275,16 +275,20 @@ class TestOpening:
         assert (record.dtype, record.describer, device_of(system)) == (None, None, None)
 
     def test_random_weights_go_the_whole_way(self, base_folder: Path, tmp_path: Path) -> None:
-        model = language(backbone=str(base_folder), decoding={"max_new_tokens": 6})
+        model = language(decoding={"max_new_tokens": 6})
         recipe = stages(captioner=model, extractor={"name": "llm", **model})
         items = [Item(name, "high pitch", f"why {name}") for name in "abc"]
-        system = open_system(recipe, "tiny", device="cpu")
+        system = open_system(recipe, "tiny", base=str(base_folder), device="cpu")
+        captioner, extractor = system.language_models.values()
+        assert captioner.model is extractor.model  # loaded once
+        parts = record_fields(recipe, "tiny", system)["parts"]
+        assert parts["captioner.base"] == parts["extractor.base"] == captioner.base.sha256
         answers = list(system.predict(items, 2))
         assert [answer.id for answer in answers] == list("abc")
         for answer in answers:
             assert [stage.name for stage in answer.stages][:1] == ["captioner"]
             assert answer.tokens == sum(stage.tokens for stage in answer.stages) > 0
-        again = [a.text for a in open_system(recipe, "tiny", device="cpu").predict(items, 2)]
+        again = [a.text for a in system.predict(items, 2)]
         assert [answer.text for answer in answers] == again
 
     def test_the_bundled_chain_on_descriptions(self, tmp_path: Path) -> None:
