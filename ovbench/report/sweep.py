@@ -139,7 +139,12 @@ def figure(sweep: Sweep) -> Any:
 def _heat_map(alt: Any, sweep: Sweep, data: Any, keys: Sequence[str]) -> Any:
     down, across = keys
     base = alt.Chart(data).encode(
-        x=alt.X(f"{_field(across)}:O", title=across, sort=_texts(sweep, across)),
+        x=alt.X(
+            f"{_field(across)}:O",
+            title=across,
+            sort=_texts(sweep, across),
+            axis=alt.Axis(labelAngle=0),
+        ),
         y=alt.Y(f"{_field(down)}:O", title=down, sort=_texts(sweep, down)),
     )
     scores = [100 * _rank(cell, sweep.score) for cell in sweep.cells]
@@ -161,7 +166,7 @@ def _heat_map(alt: Any, sweep: Sweep, data: Any, keys: Sequence[str]) -> Any:
 
 
 def _line(alt: Any, data: Any, key: str) -> Any:
-    x = alt.X(f"{_field(key)}:O", title=key, sort=None)
+    x = alt.X(f"{_field(key)}:O", title=key, sort=None, axis=alt.Axis(labelAngle=0))
     scale = alt.Scale(zero=False)
     base = alt.Chart(data).encode(x=x)
     spread = base.mark_rule(color=_INK).encode(

@@ -122,8 +122,8 @@ def _hann(size: int) -> Floats:
 _HANN = _hann(_WINDOW)
 _HZ = np.fft.rfftfreq(_FFT, 1 / RATE)
 _FADE = np.clip((BAND[1] - _HZ) / (BAND[1] - BAND[0]), 0, 1).astype(np.float32)
-_OWN = np.fft.irfft(np.abs(np.fft.rfft(_HANN.astype(np.float64), _FFT)) ** 2, _FINER * _FFT)
-_OWN = (_OWN[: _LAGS[1] + 1] / _OWN[0]).astype(np.float32)
+_PERIODIC = np.fft.irfft(np.abs(np.fft.rfft(_HANN.astype(np.float64), _FFT)) ** 2, _FINER * _FFT)
+_OWN = (_PERIODIC[: _LAGS[1] + 1] / _PERIODIC[0]).astype(np.float32)
 """The window's own autocorrelation, by which a frame's is divided (Boersma 1993, equation 9)."""
 _NOTHING = np.float32(1e-15)
 """Energy of a frame below which it is as good as empty: far below any sound."""
@@ -143,9 +143,8 @@ def _frames(samples: Floats, count: int) -> tuple[Floats, ...]:
     peak = np.maximum(middle.max(axis=1), -middle.min(axis=1))
     spectrum = np.fft.rfft((views - views.mean(axis=1, keepdims=True)) * _HANN, _FFT)
     power = np.square(spectrum.real) + np.square(spectrum.imag)
-    # 32 bits stay 32 bits here, which the types do not say.
-    periodic = np.fft.irfft(power * _FADE, _FINER * _FFT)[:, : _LAGS[1] + 1]
-    correlation = periodic.astype(np.float32, copy=False)
+    periodic = np.fft.irfft(power * _FADE, _FINER * _FFT)
+    correlation = periodic[:, : _LAGS[1] + 1].astype(np.float32, copy=False)
     normal = correlation / (np.maximum(correlation[:, :1], _NOTHING) * _OWN)
     return peak, *_candidates(normal), power @ _LOW * _SCALE, power @ _HIGH * _SCALE
 

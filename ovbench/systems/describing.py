@@ -143,7 +143,7 @@ def fit_describer(settings: DescriberSettings, train: Task) -> ItemDescriber:
         If statistics are to be fitted to another split than one to train on, or their file cannot
         be read.
     UnknownNameError, MissingExtraError
-        As :func:`ovbench.speech.describer.open_describer`.
+        As :func:`ovbench.systems.hearing.describers.open_describer`.
     """
     if settings.name != "prosody" or settings.statistics != TRAIN:
         return _opened(settings, _named(settings))
@@ -185,7 +185,7 @@ def _named(settings: DescriberSettings) -> Statistics | None:
 
 
 def _opened(settings: DescriberSettings, statistics: Statistics | None) -> ItemDescriber:
-    from ovbench.speech.describer import open_describer
+    from ovbench.systems.hearing.describers import open_describer
 
     opened = open_describer(settings.name, statistics=statistics, language=settings.language)
     return ItemDescriber(opened, statistics)

@@ -199,7 +199,7 @@ def _sha256(folder: Path) -> str:
 
 
 def _shown(value: object) -> str:
-    """``name lora, r 16``."""
+    """``name lora, r 16``, in the order of the names."""
     if isinstance(value, dict):
-        return ", ".join(f"{name} {one}" for name, one in value.items())
+        return ", ".join(f"{name} {one}" for name, one in sorted(value.items()))
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
