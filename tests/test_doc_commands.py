@@ -20,6 +20,7 @@ from pathlib import Path
 import pytest
 
 from ovbench.tasks import load_task
+from ovbench.testbed.speech import clips, render, wav
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SHARED_DATA = REPOSITORY.parent / "shared" / "data"
@@ -39,6 +40,10 @@ LEFT_OUT = {
     "hf download Qwen/Qwen2.5-7B-Instruct --local-dir Qwen2.5-7B-Instruct": "downloads 15 GB",
     "ovbench train --model lora-las-r4 --scale paper --base Qwen2.5-7B-Instruct": "needs these",
     "ovbench tasks fetch meld --into datasets/meld": "downloads",
+    "hf download Qwen/Qwen2-Audio-7B-Instruct": "downloads 17 GB",
+    "ovbench describe --task meld --describer qwen2-audio --prompt voice-and-words"
+    " --out meld.jsonl": "needs these",
+    "OMP_NUM_THREADS=1 python scripts/tinyspeech_page.py --out comparison-speech": "takes hours",
     "OMP_NUM_THREADS=1 python scripts/tinyov_page.py --out comparison": "takes hours",
     "OMP_NUM_THREADS=1 python scripts/las_search.py --out search --seeds 5 --jobs 2"
     " --markdown docs/results/las-search.md": "takes hours",
@@ -55,6 +60,14 @@ SLOW = {
     "ovbench leak-test runs/lora-las-r4/tinyov",
     "ovbench params --model lora-las-r4,lora-las-r4-full --base qwen2.5-7b",
     "ovbench params --model lora-las-r4,lora-las-r4-full",
+    "ovbench eval --model prosody-lora-las-r4 --tasks tinyspeech",
+    "ovbench train --model peft-ser-whisper-tiny-lora",
+    "ovbench eval --model peft-ser-whisper-tiny-lora --tasks tinyspeech-6class",
+    "ovbench compare prosody-affectgpt-lora-r8 peft-ser-whisper-tiny-lora single-layer-fusion"
+    " --task tinyspeech,tinyspeech-6class --seeds 2",
+    "ovbench sweep --model affectgpt-lora-r8 --grid lora_r=4,8,16 lora_alpha=8,16 --plot heat.svg",
+    "ovbench describe --task tinyspeech --split train --fit voices.json",
+    "ovbench describe --task tinyspeech --statistics voices.json --out fitted.jsonl",
     "ovbench train --model my-lora.toml",
     "ovbench eval --model my-lora.toml",
 }
@@ -222,6 +235,7 @@ def lay_out(folder: Path) -> None:
         speaker = "AB"[number % 2]
         lines.append(f'{row["id"]},"{", ".join(row["labels"])}",{row["dialogue"]},{speaker}')
     (folder / "gold.csv").write_text("\n".join(lines) + "\n")
+    (folder / "clip.wav").write_bytes(wav(render(clips("test", 1)[0])))
     for target, make in MADE.items():
         (folder / target).parent.mkdir(parents=True, exist_ok=True)
         (folder / target).write_text(make())
@@ -261,8 +275,21 @@ def tinyov_answers() -> str:
     return "".join(json.dumps({"id": name, "prediction": "sad, tired"}) + "\n" for name in ids)
 
 
+def folds_and_classes() -> tuple[str, str]:
+    """Gold of three classes in five folds, and answers of which every fourth is wrong."""
+    classes = ("angry", "happy", "neutral")
+    gold, said = ["id,label,fold"], ["id,label"]
+    for number in range(100):
+        right, other = classes[number % 3], classes[(number + 1) % 3]
+        gold.append(f"clip-{number},{right},{number % 5}")
+        said.append(f"clip-{number},{right if number % 4 else other}")
+    return "\n".join(gold) + "\n", "\n".join(said) + "\n"
+
+
 MADE: dict[str, Callable[[], str]] = {
     "answers.jsonl": tinyov_answers,
+    "folds.csv": lambda: folds_and_classes()[0],
+    "classes.csv": lambda: folds_and_classes()[1],
     "my-lora.toml": lambda: block_of("docs/how-to/add-my-model.md", "toml"),
     "my-prompt.txt": lambda: block_of("docs/how-to/add-my-model.md", "text"),
     "my-program.toml": lambda: block_of("docs/how-to/external-system.md", "toml"),

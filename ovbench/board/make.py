@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from ovbench.tasks import Task
 
 _SHOWN = 5
+UNTRAINED = ("constant", "external", "pipeline")
+"""Kinds of systems whose parts come as they are: nothing is chosen on dev."""
 
 
 def record_of_run(
@@ -92,12 +94,12 @@ def _of_run(
         base=about.base,
         backbone=training[1] if training else None,
         scale=about.scale,
-        seed=settings.seed if about.kind == "constant" else about.training_seed,
+        seed=settings.seed if about.kind in UNTRAINED else about.training_seed,
         context_source=about.context_source,
         oracle=about.oracle,
     )
     if selection is None:
-        selection = "fixed" if about.kind == "constant" else "dev" if training else "unknown"
+        selection = "fixed" if about.kind in UNTRAINED else "dev" if training else "unknown"
     return _records(
         task,
         entries,

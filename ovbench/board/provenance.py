@@ -10,9 +10,17 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from ovbench.runs.records import RunRecord
 from ovbench.testbed.bundled import adapter_folder
-from ovbench.training.report import REPORT_FILE, TrainingReport, read_report
+from ovbench.training.report import REPORT_FILE, TrainingReport
+from ovbench.training.speech_report import SpeechTrainingReport, read_any_report
 
-_ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
+_ADAPTER_FILES = (
+    ("adapter_config.json", "adapter_model.safetensors"),
+    ("model.json", "model.safetensors"),
+)
+"""What is hashed of an adapter, as PEFT saves it and as a system that hears is saved."""
+
+
+AnyReport = TrainingReport | SpeechTrainingReport
 
 
 def public_command(command: str) -> str | None:
@@ -41,7 +49,7 @@ def last_name(text: str) -> str:
     return text
 
 
-def training_of(home: Path, run: RunRecord) -> tuple[TrainingReport, str | None] | None:
+def training_of(home: Path, run: RunRecord) -> tuple[AnyReport, str | None] | None:
     """The report of the training that made a run's adapter, and the base's name, where at hand.
 
     It is looked for where a run finds its adapter; only the adapter with the run's hash counts.
@@ -55,20 +63,25 @@ def training_of(home: Path, run: RunRecord) -> tuple[TrainingReport, str | None]
             continue
         for report in (folder / REPORT_FILE, folder.parent / REPORT_FILE):
             if report.is_file():
-                return read_report(report), _base_name(folder)
+                return read_any_report(report), _base_name(folder)
     return None
 
 
 def _adapter_digest(folder: Path) -> str | None:
-    """As :func:`ovbench.systems.saved.open_adapter` makes it; None where there is no adapter."""
-    digest = hashlib.sha256()
-    try:
-        for name in _ADAPTER_FILES:
-            with (folder / name).open("rb") as file:
-                digest.update(hashlib.file_digest(file, "sha256").digest())
-    except OSError:
-        return None
-    return digest.hexdigest()
+    """As it is opened (:mod:`ovbench.systems.saved`, :mod:`ovbench.systems.hearing.saved`).
+
+    None where there is no adapter.
+    """
+    for files in _ADAPTER_FILES:
+        digest = hashlib.sha256()
+        try:
+            for name in files:
+                with (folder / name).open("rb") as file:
+                    digest.update(hashlib.file_digest(file, "sha256").digest())
+        except OSError:
+            continue
+        return digest.hexdigest()
+    return None
 
 
 def _base_name(folder: Path) -> str | None:

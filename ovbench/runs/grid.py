@@ -146,7 +146,9 @@ def settings_of(recipe: BaseRecipe, scale: str) -> dict[str, tuple[str, ...]]:
     """
     training = recipe.scale(scale).training  # type: ignore[attr-defined]
     own = {name for name in _scalars(recipe) if name not in BaseRecipe.model_fields}
-    found = {name: (name,) for name in sorted(own) if name not in ("kind", "fallback")}
+    found: dict[str, tuple[str, ...]] = {
+        name: (name,) for name in sorted(own) if name not in ("kind", "fallback")
+    }
     found |= {name: ("scales", scale, "training", name) for name in _scalars(training)}
     method = getattr(recipe, "method", None)
     if isinstance(method, BaseModel):

@@ -150,6 +150,7 @@ class OpenedRecipe:
         from ovbench.systems.generation import CausalLmSystem
 
         builder = context_builder(self.recipe, self.place.scale, task)
+        asks_classes = task.answers == "class"
         system = CausalLmSystem(
             self.recipe.name,
             self.adapter.model,
@@ -157,6 +158,7 @@ class OpenedRecipe:
             self.recipe.scale(self.place.scale).prompt,
             self.recipe.decoding_at(self.place.scale),
             builder,
+            words=self.recipe.answer_words(self.place.scale) if asks_classes else None,
             seed=seed,
             shrink=shrink,
         )

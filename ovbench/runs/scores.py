@@ -74,6 +74,12 @@ def score_predictions(
     warnings = [*task.notes, *notes]
     if failed:
         warnings.append(f"the system failed on {failed} items, which score as wrong")
+    fallen = sum(one.fallback for one in predictions)
+    if fallen:
+        warnings.append(
+            f"{fallen} of {len(predictions)} answers ({100 * fallen / len(predictions):.1f} %) are "
+            "none of the declared words and count as the declared fall-back"
+        )
     if about.oracle:
         warnings.append("the context is made from gold: an upper bound, never ranked")
     batch = None

@@ -39,11 +39,10 @@ from ovbench.runs.place import Place, require_models
 from ovbench.runs.records import Prediction
 from ovbench.runs.scores import prediction_source
 from ovbench.runs.store import read_record
-from ovbench.runs.sweep_fold import FoldJob, answers_of, run_fold
+from ovbench.runs.sweep_fold import FoldJob, answers_of, look_at_fold, run_fold
 from ovbench.scoring import Options, score_files
 from ovbench.scoring.of_task import chosen_protocol
 from ovbench.scoring.prepare import read_gold
-from ovbench.systems import CausalLmRecipe
 from ovbench.systems.registry import load_trainable
 from ovbench.tasks import Task, load_task
 from ovbench.tasks.card import card_of
@@ -233,20 +232,8 @@ def _check(path: Path, now: SweepSettings) -> None:
 def _do(jobs: Sequence[FoldJob], parts: Sequence[FoldSplit], home: Path) -> None:
     """Train and answer what is missing, each cell and fold in a process of its own."""
     left = [job for job in jobs if answers_of(job, parts[job.fold - 1].held_out) is None]
-    if left and isinstance(left[0].recipe, CausalLmRecipe):
-        from ovbench.training.prepare import look
-
-        first, place = left[0].recipe, left[0].place
-        part = parts[left[0].fold - 1]
-        asked = first.scale(place.scale).training.dtype if place.dtype == "auto" else place.dtype
-        look(
-            first,
-            place.scale,
-            (part.train, part.dev),
-            base=place.base,
-            dtype=asked,
-            device=place.device,
-        )
+    if left:
+        look_at_fold(left[0], parts[left[0].fold - 1])
     for job in track(left, "training and answering folds", len(left)):
         what = f"training {job.home.parent.name}, fold {job.fold} of {job.folds}"
         run_apart(run_fold, job, what, str(home))

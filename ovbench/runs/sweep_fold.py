@@ -58,6 +58,27 @@ class FoldJob:
         return run_folder(self.home, self.recipe.name, held_out.id, held_out.split)
 
 
+def look_at_fold(job: FoldJob, part: FoldSplit) -> None:
+    """Go on if all that its training needs is there.
+
+    Raises
+    ------
+    InputError
+        If something is missing; all that is missing is told at once.
+    """
+    recipe, place, splits = job.recipe, job.place, (part.train, part.dev)
+    if isinstance(recipe, CausalLmRecipe):
+        from ovbench.training.prepare import look
+
+        own = recipe.scale(place.scale).training.dtype
+        dtype = own if place.dtype == "auto" else place.dtype
+        look(recipe, place.scale, splits, base=place.base, dtype=dtype, device=place.device)
+        return
+    from ovbench.training.speech import look_speech
+
+    look_speech(recipe, place.scale, job.task, base=place.base, splits=splits)
+
+
 def run_fold(job: FoldJob) -> None:
     """Train and answer; what an earlier process has done of either is not done again.
 

@@ -53,7 +53,7 @@ def fold_scores(evaluation: Evaluation, column: str) -> tuple[Folds, tuple[str, 
         mean={key: _mean(values) for key, values in scores.items()},
         sd={key: _sd(values) for key, values in scores.items()},
     )
-    warnings = ()
+    warnings: tuple[str, ...] = ()
     if lacking:
         warnings = (
             f"folds in which a class has no gold item: {', '.join(lacking)}; their UA is of the "

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from ovbench.errors import InputError
@@ -104,9 +104,3 @@ def word_of(words: Mapping[str, str], category: str | None, where: str) -> str:
             mend="name it under words in the recipe",
         )
     return words[category]
-
-
-def fallback_share(answers: Iterable[Answer]) -> float:
-    """Share of the answers that count as the fall-back; 0 of none."""
-    marks = [answer.fallback for answer in answers]
-    return sum(marks) / len(marks) if marks else 0.0

@@ -16,13 +16,16 @@ from ovbench.errors import InputError, OvbenchError
 from ovbench.io.atomic import write_text
 from ovbench.io.folders import make_folder, settle
 from ovbench.io.lock import locked
+from ovbench.systems.backbones import locate
 from ovbench.systems.devices import is_out_of_memory, resolve_device, resolve_dtype
 from ovbench.systems.hearing.base import SpeechModel
 from ovbench.systems.hearing.opening import build_model
 from ovbench.systems.hearing.recipes import HearingRecipe, SpeechTraining
+from ovbench.systems.hearing.saved import FROZEN_PARTS
 from ovbench.systems.missing import Missing
+from ovbench.systems.recipe import Recipe
 from ovbench.systems.registry import load_recipe
-from ovbench.tasks import Task, trainable
+from ovbench.tasks import trainable
 from ovbench.training.prepare import Splits, first_weights
 from ovbench.training.record import PACKAGES, peak_memory
 from ovbench.training.report import REPORT_FILE
@@ -50,6 +53,7 @@ def train_speech(
     splits: Splits | None = None,
     base: str | Path | None = None,
     resume: bool = False,
+    batch_order_seed: int | None = None,
     device: str | None = None,
     dtype: str | None = None,
     epochs: int | None = None,
@@ -65,7 +69,8 @@ def train_speech(
     scale:
         ``tiny`` or ``paper``, as the recipe has it.
     seed:
-        Of the first weights, the order of the items, dropout and augmentation.
+        Of the first weights, dropout and augmentation, and of the order of the items unless
+        ``batch_order_seed`` is given: the same start, another order.
     task:
         In place of the recipe's own at that scale.
     splits:
@@ -95,30 +100,22 @@ def train_speech(
     settings = _settings(chosen.scale(scale).training, dtype, where, epochs)
     folder, task = Path(out), splits[0].id if splits else task or chosen.train_task(scale)
     report = _look_at(folder, resume)
-    missing = Missing(f"training {chosen.name} at scale {scale}")
-    found: list[Task] = []
-    models: list[SpeechModel] = []
-    for at, name in enumerate(("train", "dev")):
-        with missing.noted():
-            found.append(trainable(splits[at]) if splits else split_of(task, name))
-    with missing.noted():
-        models.append(
-            build_model(
-                chosen,
-                scale,
-                seed=seed,
-                device=where,
-                dtype=settings.dtype,
-                base=None if base is None else str(base),
-            )
-        )
-    missing.tell()
-    model = models[0]
+    found = look_speech(chosen, scale, task, base=base, splits=splits)
+    model = build_model(
+        chosen,
+        scale,
+        seed=seed,
+        device=where,
+        dtype=settings.dtype,
+        base=None if base is None else str(base),
+    )
+    order = seed if batch_order_seed is None else batch_order_seed
     identity: dict[str, str | int] = {
         "recipe": chosen.digest(),
         "scale": scale,
         "task": task,
         "seed": seed,
+        "batch order seed": order,
         "dtype": settings.dtype,
         "epochs": settings.epochs,
         **model.provenance(),
@@ -141,6 +138,7 @@ def train_speech(
                 scale=scale,
                 settings=settings,
                 seed=seed,
+                order_seed=order,
                 out=folder,
                 identity=identity,
                 weights=weights,
@@ -152,6 +150,42 @@ def train_speech(
         write_text(folder / REPORT_FILE, report.to_json())
         shutil.rmtree(folder / LAST, ignore_errors=True)
     return report
+
+
+def look_speech(
+    recipe: Recipe,
+    scale: str,
+    task: str,
+    *,
+    base: str | Path | None = None,
+    splits: Splits | None = None,
+) -> Splits:
+    """The task's train and dev splits, or those given, if they and all frozen weights are here.
+
+    Raises
+    ------
+    UnknownNameError
+        If the task does not exist.
+    InputError
+        If the recipe is none of a system that hears, a split is a test split, or something is
+        missing; all that is missing is told at once, with the next command.
+    """
+    chosen, found = _hearing(recipe), []
+    missing = Missing(f"training {chosen.name} at scale {scale}")
+    names = chosen.scale(scale).model_dump(include=set(FROZEN_PARTS))
+    if base is not None and "backbone" in names:
+        names["backbone"] = str(base)
+    for name in names.values():
+        # Names without a slash are those of bundled parts, and of features that are files.
+        if name and ("/" in name or Path(name).is_dir()):
+            with missing.noted():
+                locate(name)
+    for at, name in enumerate(("train", "dev")):
+        with missing.noted():
+            found.append(trainable(splits[at]) if splits else split_of(task, name))
+    missing.tell()
+    train, dev = found
+    return train, dev
 
 
 def _trained(
@@ -206,7 +240,7 @@ def _state(plan: SpeechPlan) -> SpeechState | None:
     return state
 
 
-def _hearing(recipe: HearingRecipe | str) -> HearingRecipe:
+def _hearing(recipe: Recipe | str) -> HearingRecipe:
     chosen: object = load_recipe(recipe) if isinstance(recipe, str) else recipe
     for kind in get_args(HearingRecipe):
         if isinstance(chosen, kind):
@@ -279,6 +313,7 @@ def _identity_of(report: SpeechTrainingReport) -> dict[str, str | int]:
         "scale": report.scale,
         "task": report.task,
         "seed": report.seed,
+        "batch order seed": report.batch_order_seed,
         "dtype": report.dtype,
         "epochs": report.planned_epochs,
         **report.parts,
@@ -294,7 +329,7 @@ def _report(
     train: Examples,
     dev: Examples,
     task: str,
-    splits: list[Task],
+    splits: Splits,
 ) -> SpeechTrainingReport:
     best = progress.best
     assert best is not None  # every epoch is evaluated
@@ -316,12 +351,14 @@ def _report(
         train_items=train.statuses,
         dev_items=dev.statuses,
         seed=plan.seed,
+        batch_order_seed=plan.order_seed,
         epochs=epochs,
         planned_epochs=settings.epochs,
         steps=progress.curve[-1].step,
         ended_by="epochs" if epochs == settings.epochs else "patience",
         batch_size=settings.batch_size,
         trainable_parameters=sum(p.numel() for p in model.parameters() if p.requires_grad),
+        total_parameters=sum(p.numel() for p in model.parameters()),
         curve=tuple(progress.curve),
         chosen_by=settings.choose_by,
         best_epoch=best.epoch,

@@ -70,7 +70,9 @@ class SpeechTrainingReport(_Frozen):
     dev_items: dict[str, int]
     """The same of the dev split."""
     seed: int
-    """Of the first weights, the order of the items, dropout and augmentation."""
+    """Of the first weights, dropout and augmentation."""
+    batch_order_seed: int
+    """Of the order of the items; ``seed`` unless given apart."""
     epochs: int
     """Passes over the train split that were done."""
     planned_epochs: int
@@ -80,6 +82,8 @@ class SpeechTrainingReport(_Frozen):
     """``epochs``: all were done; ``patience``: dev had stopped getting better."""
     batch_size: int
     trainable_parameters: int
+    total_parameters: int
+    """With the frozen ones."""
     curve: tuple[EpochPoint, ...]
     """Every epoch, in order."""
     chosen_by: Choice

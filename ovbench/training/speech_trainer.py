@@ -57,6 +57,9 @@ class SpeechPlan:
     scale: str
     settings: SpeechTraining
     seed: int
+    """Of dropout; the model was built with it."""
+    order_seed: int
+    """Of the order of the items."""
     out: Path
     """Folder for :data:`ADAPTER` and :data:`LAST`; it exists."""
     identity: Identity
@@ -91,7 +94,7 @@ class SpeechTrainer(Trainer):
         self.progress = progress
         self.begun, self.last_rate = time.perf_counter(), plan.settings.learning_rate
         self.steps_per_epoch = math.ceil(len(train.items) / plan.settings.batch_size)
-        self.order = _Order(len(train.items), plan.seed)
+        self.order = _Order(len(train.items), plan.order_seed)
         self._resumed: SpeechState | None = None
         weights = plan.weights
         self._weights = None if weights is None else torch.tensor(weights, device=plan.device)

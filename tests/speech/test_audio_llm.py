@@ -237,6 +237,27 @@ def test_a_folder_is_opened_by_what_its_config_says(
     assert torch.equal(first_logits(opened, clips[0]), first_logits(tiny_llm(name), clips[0]))
 
 
+def test_the_thinker_is_taken_out_of_a_whole_qwen_omni(
+    saved: dict[str, Path], tmp_path: Path
+) -> None:
+    """As it is published: with a talker, whose weights are left where they are."""
+    from safetensors.torch import load_file, save_file
+
+    folder = saved["qwen2_5_omni"]
+    for file in folder.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    config = json.loads((folder / "config.json").read_text("utf-8"))
+    whole = {"model_type": "qwen2_5_omni", "thinker_config": config}
+    (tmp_path / "config.json").write_text(json.dumps(whole), "utf-8")
+    thinker = load_file(folder / "model.safetensors")
+    state = {f"thinker.{name}": tensor for name, tensor in thinker.items()}
+    state["talker.model.norm.weight"] = torch.zeros(1)
+    save_file(state, tmp_path / "model.safetensors", {"format": "pt"})
+    opened = open_audio_llm(tmp_path, device="cpu", dtype="float32").model.state_dict()
+    for name, tensor in tiny_model("qwen2_5_omni").state_dict().items():
+        assert torch.equal(opened[name], tensor), name
+
+
 def test_weights_that_are_not_all_there_are_refused(saved: dict[str, Path], tmp_path: Path) -> None:
     """transformers would draw the missing ones at random."""
     from safetensors.torch import load_file, save_file

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ovbench.errors import InputError
 from ovbench.systems import load_recipe
-from ovbench.systems.answer_words import AnswerWords, fallback_share, word_key, word_of
+from ovbench.systems.answer_words import AnswerWords, word_key, word_of
 from ovbench.systems.answers import Answer, Stage
 from ovbench.systems.recipe import CausalLmRecipe, parse_recipe
 from ovbench.systems.registry import bundled_folder
@@ -59,12 +59,6 @@ def test_keys_are_stable_and_hold_no_edges(text: str) -> None:
     key = word_key(text)
     assert word_key(key) == key
     assert key == key.strip()
-
-
-def test_the_share_of_fall_backs() -> None:
-    answers = [read(text, "neutral") for text in ("joy", "x", "neutral", "y")]
-    assert fallback_share(answers) == 0.5
-    assert fallback_share([]) == 0.0
 
 
 def test_a_class_without_a_word_is_an_error() -> None:

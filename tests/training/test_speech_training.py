@@ -9,7 +9,6 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +56,7 @@ def same(out: Path, other: Path) -> bool:
 
 def test_it_learns_and_keeps_the_epoch_that_is_best_on_dev(data: Path, tmp_path: Path) -> None:
     report = kit.train(tmp_path, data, epochs=8)
+    assert report.total_parameters > report.trainable_parameters > 12_288  # LoRA's, and the head's
     assert report.best_value > 0.9
     best = max(report.curve, key=lambda point: point.uar)  # the first of equals
     assert (report.best_epoch, report.best_value) == (best.epoch, best.uar)
@@ -158,13 +158,13 @@ def test_ctrl_c_at_the_end_of_an_epoch_is_no_loss_either(
 
 
 @pytest.fixture
-def stopped(data: Path, tmp_path: Path) -> Iterator[Path]:
+def stopped(data: Path, tmp_path: Path) -> Path:
     """A run that was stopped in its third epoch, with two whole states."""
     undo = kit.before_step(12, signal.SIGINT)
     with pytest.raises(InterruptedRunError):
         kit.train(tmp_path, data)
     undo()
-    yield tmp_path
+    return tmp_path
 
 
 @pytest.mark.parametrize("damaged", ["tensors.safetensors", "trainer_state.json", "state.json"])
@@ -218,6 +218,9 @@ def test_the_seed_covers_everything_and_nothing_else_matters(
     assert same(tmp_path / "same", unbroken)
     kit.train(tmp_path / "other", data, seed=1)
     assert not same(tmp_path / "other", unbroken)
+    report = kit.train(tmp_path / "order", data, batch_order_seed=1)
+    assert (report.seed, report.batch_order_seed) == (0, 1)
+    assert not same(tmp_path / "order", unbroken)
 
 
 def test_a_loss_that_is_no_number_stops_with_what_was_kept(
@@ -238,16 +241,13 @@ def test_a_loss_that_is_no_number_stops_with_what_was_kept(
 
 
 def test_patience_ends_a_run_and_a_plateau_lowers_the_rate(data: Path, tmp_path: Path) -> None:
-    level = {"learning_rate": 1e-9, "choose_by": "uar"}  # nothing is ever learnt
-    report = kit.train(
-        tmp_path / "a", data, recipe=kit.recipe(**level, epochs=9, patience=3, plateau_patience=1)
-    )
+    level = kit.recipe(learning_rate=1e-7, epochs=9, patience=3, plateau_patience=1)
+    report = kit.train(tmp_path, data, recipe=level)  # nothing is ever learnt
     assert (report.epochs, report.ended_by, report.best_epoch) == (4, "patience", 1)
     assert [point.learning_rate for point in report.curve] == pytest.approx(
-        [1e-9, 1e-9, 1e-9, 1e-10]
+        [1e-7, 1e-7, 1e-7, 1e-8]
     )
-    report = kit.train(tmp_path / "a", data, resume=True,
-                       recipe=kit.recipe(**level, epochs=9, patience=3, plateau_patience=1))  # fmt: skip
+    report = kit.train(tmp_path, data, resume=True, recipe=level)
     assert report.epochs == 4
 
 
@@ -326,6 +326,16 @@ def test_test_splits_and_tasks_without_dev_are_refused() -> None:
         split_of("tinyspeech-6class", "test")
     with pytest.raises(InputError, match="has no train split"):
         split_of("ov-merd", "train")
+
+
+def test_all_that_is_missing_is_told_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(InputError, match="2 things are missing") as caught:
+        speech.look_speech(kit.recipe(), "paper", "iemocap-4class")
+    assert "hf download openai/whisper-tiny" in str(caught.value)
+    assert "iemocap" in str(caught.value)
 
 
 def test_a_folder_takes_one_training_at_a_time(data: Path, tmp_path: Path) -> None:

@@ -265,9 +265,7 @@ class GatedFusionRecipe(_Hearing[FusionScale]):
 # --- audio_lm: Qwen2-Audio ---------------------------------------------------------------------
 
 
-AudioLmMethod = Annotated[
-    LoraSettings | RsLoraSettings | DoraSettings, Field(discriminator="name")
-]
+AudioLmMethod = Annotated[LoraSettings | RsLoraSettings | DoraSettings, Field(discriminator="name")]
 
 
 class AudioLmScale(SpeechScale):

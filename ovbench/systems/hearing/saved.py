@@ -29,8 +29,8 @@ WEIGHTS, RECORD = "model.safetensors", "model.json"
 SCHEMA = "ovbench.speech-model/1"
 _TOLD = ("name", "title", "paper", "citation", "licence", "notes", "published", "scales", "classes")
 _NOT_ITS_FORM = ("training", "train_task", "eval_tasks", "classes", "prompt")
-_BY_HASH = ("backbone", "encoder", "audio_encoder", "text_encoder", "asr")
-"""Names of frozen parts: whether they are the same is told by their hashes."""
+FROZEN_PARTS = ("backbone", "encoder", "audio_encoder", "text_encoder", "asr")
+"""Fields that name frozen parts; whether these are the same is told by their hashes."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def form_of(recipe: HearingRecipe, scale: str) -> dict[str, Any]:
     """
     top = recipe.model_dump(mode="json", exclude=dict.fromkeys(_TOLD, True))
     part = recipe.scale(scale).model_dump(
-        mode="json", exclude=dict.fromkeys((*_NOT_ITS_FORM, *_BY_HASH), True)
+        mode="json", exclude=dict.fromkeys((*_NOT_ITS_FORM, *FROZEN_PARTS), True)
     )
     return top | part
 
