@@ -243,7 +243,7 @@ def _vocabulary(source: Source, train: Task | None) -> tuple[str, ...]:
     """The train split's distinct labels, sorted (classes, in a closed-set view's candidates)."""
     if source not in ("prototypes", "candidates"):
         return ()
-    if train is None or train.split != "train":
+    if train is None or train.role != "train":
         found = "no task" if train is None else f"the {train.split} split of {train.id}"
         raise InputError(
             f"context source {source!r} was given {found}",

@@ -12,16 +12,15 @@ own, so that its peak memory is its own and nothing of one reaches the next.
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Literal
 
-from ovbench.errors import InputError, InterruptedRunError, OvbenchError
+from ovbench.errors import InputError
 from ovbench.progress import track
+from ovbench.runs.apart import run_apart
 from ovbench.runs.compare import compare_runs
 from ovbench.runs.comparison import Comparison
 from ovbench.runs.costs import cost_of, with_costs
@@ -241,37 +240,12 @@ def train_apart(job: Job, folder: Path, task: str, place: Place) -> None:
     OvbenchError
         If the training failed; with its message and its exit code.
     """
-    context = multiprocessing.get_context("spawn")
-    receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_train_here, args=(job, folder, task, place, sender))
-    process.start()
-    sender.close()
-    try:
-        process.join()
-    except KeyboardInterrupt:  # the child was told too, and saves its state
-        process.join()
-        raise InterruptedRunError(
-            f"Stopped while training {job.name} with seed {job.seed}; what was done is kept in "
-            f"{folder}. The same command goes on from there."
-        ) from None
-    try:
-        message, code = receiver.recv()
-    except EOFError:
-        message, code = f"Training {job.name} died with exit code {process.exitcode}.", 1
-    if message:
-        error = OvbenchError(message)
-        error.exit_code = code
-        raise error
+    what = f"training {job.name} with seed {job.seed}"
+    run_apart(_train_here, (job, folder, task, place), what, str(folder))
 
 
-def _train_here(job: Job, folder: Path, task: str, place: Place, sender: Connection) -> None:
-    """Of the child process: train, and send what went wrong, if anything."""
-    try:
-        _train(job, folder, task, place)
-    except OvbenchError as error:
-        sender.send((str(error), error.exit_code))
-    else:
-        sender.send(("", 0))
+def _train_here(asked: tuple[Job, Path, str, Place]) -> None:
+    _train(*asked)
 
 
 def _train(job: Job, folder: Path, task: str, place: Place) -> None:

@@ -34,7 +34,7 @@ def test_a_vocabulary_comes_from_train_alone(source: str) -> None:
         open_context(chosen)
     for split in ("dev", "test"):
         with pytest.raises(InputError, match=f"was given the {split} split"):
-            open_context(chosen, replace(TRAIN, split=split))  # type: ignore[arg-type]
+            open_context(chosen, replace(TRAIN, split=split, role=split))  # type: ignore[arg-type]
 
 
 def test_unknown_encoders_are_named() -> None:

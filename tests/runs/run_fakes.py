@@ -80,7 +80,7 @@ def fake_task(
     return replace(task, **changes) if changes else task
 
 
-def fake_load(name: str, split: str | None = None) -> Task:
+def fake_load(name: str, split: str | None = None, *, clips: bool = True) -> Task:
     split = split or "test"
     sizes = {"test": 11, "dev": 5, "train": 9}
     return replace(fake_task(sizes[split]), id=name, split=split, role=split)
