@@ -18,6 +18,7 @@ from ovbench.cli import (
     evaluate,
     examine,
     floors,
+    importing,
     leaderboard,
     models,
     normalize,
@@ -46,6 +47,7 @@ app.command("train")(train.train)
 app.command("compare")(compare.compare)
 app.command("sweep")(sweep.sweep)
 app.command("describe")(describe.describe)
+app.command("import-peft-ser")(importing.import_peft_ser)
 app.command("las-report")(examine.las_report)
 app.command("leak-test")(examine.leak_test)
 app.command("normalize")(normalize.normalize)

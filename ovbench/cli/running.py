@@ -68,7 +68,7 @@ def say_scale(scale: str, tasks: Sequence[str]) -> None:
 
     if scale == "paper" and any(task.startswith("tiny") for task in tasks):
         note(
-            "scale paper: the published backbone and hyper-parameters, but on generated data, whose "
+            "scale paper: the published backbone and hyper-parameters, but on generated data; "
             "scores are not those of the published tables"
         )
     if scale == "tiny":

@@ -8,9 +8,9 @@ Under the output folder lie::
     sweep.json                    the result, written last
 
 What is there is not done again; what was interrupted goes on; more values of the same keys may be
-asked for later. The items are dealt to the folds by :mod:`ovbench.runs.folds`. Every cell sees the
-same folds, every item is answered once per cell, by a model that has not seen it, and a cell's
-answers are scored together (pooled) and fold by fold.
+asked for later. The items are dealt to the folds by :mod:`ovbench.tasks.stratified`. Every cell
+sees the same folds, every item is answered once per cell, by a model that has not seen it, and a
+cell's answers are scored together (pooled) and fold by fold.
 
 The best cell's score is too high an estimate of what its settings score on new data: it was chosen
 for being the highest. What it scores on the test split is another number, to be taken once.
@@ -32,7 +32,6 @@ from ovbench.progress import track
 from ovbench.protocols import Protocol
 from ovbench.results import Comparison, Result
 from ovbench.runs.apart import run_apart
-from ovbench.runs.folds import FoldSplit, fold_of_items, fold_splits, strata
 from ovbench.runs.frozen import Frozen
 from ovbench.runs.grid import Axis, Value, cell_name, cells, read_grid, variant
 from ovbench.runs.place import Place, require_models
@@ -46,6 +45,7 @@ from ovbench.scoring.prepare import read_gold
 from ovbench.systems.registry import load_trainable
 from ovbench.tasks import Task, load_task
 from ovbench.tasks.card import card_of
+from ovbench.tasks.stratified import FoldSplit, fold_of_items, fold_splits, strata
 
 SETTINGS, RESULT = "settings.json", "sweep.json"
 

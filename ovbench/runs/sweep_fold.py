@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Literal
 
 from ovbench.errors import InputError
 from ovbench.runs.evaluate import EvalOptions, evaluate, run_folder
-from ovbench.runs.folds import FoldSplit, fold_splits
 from ovbench.runs.place import TRAIN, Place
 from ovbench.runs.records import Prediction
 from ovbench.runs.store import RUN, read_run
@@ -16,6 +15,7 @@ from ovbench.scoring import Options
 from ovbench.systems import CausalLmRecipe, Trainable
 from ovbench.systems.missing import Missing
 from ovbench.tasks import Task, load_task
+from ovbench.tasks.stratified import FoldSplit, fold_splits
 
 if TYPE_CHECKING:
     from ovbench.runs.recipe import OpenedRecipe

@@ -107,7 +107,7 @@ def load_base(name: str | Path = TINY, *, dtype: str = "auto", device: str = "au
     check_architecture(read_config(folder), folder)
     bytes_needed = _check_memory(folder, where, kind)
     try:
-        with _bars(shown=bytes_needed > _LARGE):
+        with bars(shown=bytes_needed > _LARGE):
             model = AutoModelForCausalLM.from_pretrained(
                 folder,
                 dtype=kind,
@@ -159,7 +159,7 @@ def build(
 
 
 @contextmanager
-def _bars(shown: bool) -> Iterator[None]:
+def bars(shown: bool) -> Iterator[None]:
     """Whether transformers shows its progress bars within the block."""
     before = logging.is_progress_bar_enabled()
     if not shown:

@@ -198,7 +198,7 @@ class DescriberSettings(Frozen):
     """Of the descriptions."""
     statistics: str = "train"
     """``prosody`` only, what its levels refer to: ``train`` (the clips of the train split, never of
-    another; kept with the adapter), ``built-in``, or a file that ``ovbench describe --fit`` made."""
+    another; kept with the adapter), ``built-in``, or a file from ``ovbench describe --fit``."""
 
     @model_validator(mode="after")
     def _statistics_are_used(self) -> Self:

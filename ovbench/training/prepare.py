@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import torch
 
 from ovbench.context import ContextBuilder, ContextSettings, open_context, open_encoder
-from ovbench.errors import InputError
 from ovbench.systems.answer_words import word_of
 from ovbench.systems.backbones import TINY, locate
 from ovbench.systems.describing import ItemDescriber, check_describer, fit_describer
@@ -20,9 +19,9 @@ from ovbench.systems.memory import check_training_memory
 from ovbench.systems.missing import Missing
 from ovbench.systems.prompting import Prompt
 from ovbench.systems.recipe import CausalLmRecipe
-from ovbench.tasks import Task, load_task, trainable
-from ovbench.tasks.card import card_of
+from ovbench.tasks import Task, trainable
 from ovbench.training.encode import Encoded, Pair, encode
+from ovbench.training.splits import split_of, told
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -94,7 +93,7 @@ def look(
             check_training_memory(recipe, scale, backbone, dtype, device)
     for at, split in enumerate(("train", "dev")):
         with missing.noted():
-            found = _split(task, split) if isinstance(task, str) else task[at]
+            found = split_of(task, split) if isinstance(task, str) else task[at]
             splits.append(trainable(found))
     if context.source != "none":
         with missing.noted():
@@ -105,18 +104,6 @@ def look(
     missing.tell()
     train, dev = splits
     return train, dev
-
-
-def _split(task: str, split: str) -> Task:
-    """A split to learn from or to choose on; its absence is told as what it is."""
-    there = card_of(task).splits_of(task)
-    if split not in there:
-        raise InputError(
-            f"task {task!r} has no {split} split (it has {', '.join(there)})",
-            expected="a task with the splits train and dev; a test split is never trained on",
-            mend=f"see its splits with: ovbench tasks show {task}",
-        )
-    return load_task(task, split)
 
 
 def prepare(
@@ -149,7 +136,7 @@ def prepare(
         )
         for split, context in zip((train, dev), contexts, strict=True)
     )
-    told = [f"{s.split}: {s.notes[-1]}" for s in (train, dev) if s.undescribed is not None]
+    notes = [f"{s.split}: {s.notes[-1]}" for s in (train, dev) if s.undescribed is not None]
     builder = contexts[0]
     model = build(
         recipe,
@@ -170,7 +157,7 @@ def prepare(
         train_digest=train.digest(),
         dev_digest=dev.digest(),
         describer=describer,
-        notes=tuple(told),
+        notes=(*told(dev), *notes),
     )
 
 

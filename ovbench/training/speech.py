@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import shutil
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import get_args
@@ -29,7 +30,7 @@ from ovbench.tasks import trainable
 from ovbench.training.prepare import Splits, first_weights
 from ovbench.training.record import PACKAGES, peak_memory
 from ovbench.training.report import REPORT_FILE
-from ovbench.training.speech_data import Examples, balanced_weights, examples, split_of
+from ovbench.training.speech_data import Examples, balanced_weights, examples
 from ovbench.training.speech_report import SpeechTrainingReport, read_speech_report
 from ovbench.training.speech_state import (
     SpeechProgress,
@@ -39,6 +40,7 @@ from ovbench.training.speech_state import (
     value_of,
 )
 from ovbench.training.speech_trainer import ADAPTER, LAST, SpeechPlan, SpeechTrainer
+from ovbench.training.splits import split_of, told
 from ovbench.training.step import randomness_kept
 from ovbench.training.stop import StopRequest, interrupted
 
@@ -129,6 +131,7 @@ def train_speech(
     make_folder(folder)
     with locked(folder):
         train, dev = (examples(split, model) for split in found)
+        dev = replace(dev, notes=(*told(found[1]), *dev.notes))
         weights = None
         if settings.class_weights == "balanced":
             weights = tuple(balanced_weights(train.categories, model.classes))

@@ -12,8 +12,7 @@ from ovbench.metrics import categorical
 from ovbench.normalize.canonical import canonical
 from ovbench.progress import track
 from ovbench.systems.hearing.base import SpeechModel
-from ovbench.tasks import Gold, Item, Task, load_task, trainable
-from ovbench.tasks.card import card_of
+from ovbench.tasks import Gold, Item, Task
 
 SHOWN = 3
 """Faults that the report tells in full."""
@@ -40,24 +39,6 @@ class Examples:
     statuses: dict[str, int]
     notes: tuple[str, ...]
     digest: str
-
-
-def split_of(task: str, split: str) -> Task:
-    """The split to learn from (``train``), or the one to choose on (``dev``).
-
-    Raises
-    ------
-    InputError
-        If the task has no such split, its data are not here, or it is a test split.
-    """
-    there = card_of(task).splits_of(task)
-    if split not in there:
-        raise InputError(
-            f"task {task!r} has no {split} split (it has {', '.join(there)})",
-            expected="a task with the splits train and dev; a test split is never trained on",
-            mend=f"see its splits with: ovbench tasks show {task}",
-        )
-    return trainable(load_task(task, split))
 
 
 def class_of(gold: Gold, classes: Sequence[str]) -> str | None:

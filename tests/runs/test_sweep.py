@@ -21,10 +21,10 @@ from ovbench.report.sweep import check_figure, sweep_sections, write_figure
 from ovbench.runs import sweep as sweep_module
 from ovbench.runs import sweep_fold
 from ovbench.runs.apart import run_apart
-from ovbench.runs.folds import fold_of_items, fold_splits, strata, stratified_folds
 from ovbench.runs.grid import cell_name, cells, read_grid, settings_of, variant
 from ovbench.runs.sweep import Sweep
 from ovbench.systems import CausalLmRecipe, load_recipe
+from ovbench.tasks.stratified import fold_of_items, fold_splits, strata, stratified_folds
 
 # --- folds -------------------------------------------------------------------------------------
 

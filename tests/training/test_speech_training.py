@@ -29,9 +29,10 @@ from ovbench.systems.hearing.opening import build_model
 from ovbench.systems.hearing.saved import open_speech_model
 from ovbench.tasks import Gold, Item
 from ovbench.training import speech
-from ovbench.training.speech_data import balanced_weights, class_of, dev_scores, examples, split_of
+from ovbench.training.speech_data import balanced_weights, class_of, dev_scores, examples
 from ovbench.training.speech_report import read_speech_report
 from ovbench.training.speech_trainer import rate_factor
+from ovbench.training.splits import split_of
 from ovbench.training.stop import NonFiniteError
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -24,8 +25,9 @@ from ovbench.systems.loading import load_base, load_tokenizer
 from ovbench.systems.prompting import completion_ids, prompt_ids
 from ovbench.systems.saved import open_adapter
 from ovbench.tasks import Task, load_task
+from ovbench.tasks.card import Split
 from ovbench.testbed.bundled import backbone_folder
-from ovbench.training import prepare
+from ovbench.training import splits
 from ovbench.training import train as train_module
 from ovbench.training.evaluate import evaluate
 from ovbench.training.prepare import context_of, encode_task
@@ -65,7 +67,7 @@ def few() -> dict[str, Task]:
 
 @pytest.fixture(autouse=True)
 def few_items(monkeypatch: pytest.MonkeyPatch, few: dict[str, Task]) -> None:
-    for module in (prepare, train_module):
+    for module in (splits, train_module):
         monkeypatch.setattr(module, "load_task", lambda name, split: few[split])
 
 
@@ -84,7 +86,7 @@ def dev_loss(recipe: CausalLmRecipe, folder: Path, base: Path) -> float:
     """Of the adapter as it was saved, on the base as it is on disk."""
     loaded = load_base(base, device="cpu", dtype="float32")
     model = open_adapter(recipe, folder / "adapter", loaded).model
-    train_split, dev = (prepare.load_task("tinyov", split) for split in ("train", "dev"))
+    train_split, dev = (splits.load_task("tinyov", split) for split in ("train", "dev"))
     builder = context_of(recipe.context_at("tiny"), dev, train_split)
     data = encode_task(dev, recipe.scale("tiny").prompt, loaded.tokenizer, 192, builder)
     accelerator = kit.accelerator()
@@ -113,7 +115,7 @@ def test_the_report_tells_what_was_done(base: Path, tmp_path: Path) -> None:
         chosen, "tiny", 5, tmp_path, base=base, device="cpu", steps=6, on_step=reports.append
     )
     assert read_report(tmp_path / "training.json") == report
-    tasks = {split: prepare.load_task("tinyov", split) for split in ("train", "dev")}
+    tasks = {split: splits.load_task("tinyov", split) for split in ("train", "dev")}
     assert report.train_digest == tasks["train"].digest()
     assert report.dev_digest == tasks["dev"].digest()
     assert report.recipe_digest == chosen.digest()
@@ -157,7 +159,7 @@ def test_a_finished_run_is_not_done_again(
         train(chosen, "tiny", 0, tmp_path, base=base, resume=True, steps=3)
     with pytest.raises(InputError, match=r"base was .*, is"):
         train(chosen, "tiny", 0, tmp_path, resume=True, steps=2)
-    other = load_task("tinyov", "train").limited(5)
+    other = splits.load_task("tinyov", "train").limited(5)
     monkeypatch.setattr(train_module, "load_task", lambda name, split: other)
     with pytest.raises(InputError, match=r"train split was .*; dev split was"):
         train(chosen, "tiny", 0, tmp_path, base=base, resume=True, steps=2)
@@ -262,7 +264,7 @@ def test_a_task_of_a_test_split_alone_is_said_so(tmp_path: Path) -> None:
 def test_test_splits_and_trivial_baselines_are_not_trained(base: Path, tmp_path: Path) -> None:
     chosen = recipe("affectgpt-lora-r8")
     test = load_task("tinyov", "test")
-    builder = context_of(chosen.context_at("tiny"), test, prepare.load_task("tinyov", "train"))
+    builder = context_of(chosen.context_at("tiny"), test, splits.load_task("tinyov", "train"))
     with pytest.raises(InputError, match="test split"):
         encode_task(test, chosen.scale("tiny").prompt, load_tokenizer(base), 192, builder)
     with pytest.raises(InputError, match="nothing to train"):
@@ -275,15 +277,39 @@ def test_only_train_and_dev_are_ever_asked_for(
     base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
-    given = prepare.load_task
+    given = splits.load_task
 
     def load(name: str, split: str) -> Task:
         asked.append(split)
         return given(name, split)
 
-    monkeypatch.setattr(prepare, "load_task", load)
+    monkeypatch.setattr(splits, "load_task", load)
     train(recipe("lora-las-r4"), "tiny", 0, tmp_path, base=base, device="cpu", steps=1)
     assert set(asked) == {"train", "dev"}
+
+
+def test_without_a_dev_split_a_tenth_of_train_is_held_out(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = splits.load_task("tinyov", "train")
+    card = splits.card_of("tinyov")
+    monkeypatch.setattr(
+        splits, "card_of", lambda _: card.model_copy(update={"splits": _without_dev(card.splits)})
+    )
+    learnt, dev = (splits.split_of("tinyov", name) for name in ("train", "dev"))
+    assert (learnt.role, dev.role) == ("train", "dev")
+    ids = [{item.id for item in part.items} for part in (learnt, dev)]
+    assert not ids[0] & ids[1]
+    assert ids[0] | ids[1] == {item.id for item in whole.items}
+    counts = [Counter(part.gold[n].category for n in part.gold) for part in (whole, dev)]
+    for category, count in counts[0].items():
+        assert abs(counts[1][category] - count / 10) < 1
+    report = train(recipe("lora-las-r4"), "tiny", 0, tmp_path, base=base, device="cpu", steps=1)
+    assert any("tinyov has no dev split" in note for note in report.notes)
+
+
+def _without_dev(there: dict[str, Split]) -> dict[str, Split]:
+    return {name: split for name, split in there.items() if split.role != "dev"}
 
 
 @pytest.mark.parametrize("source", ["prototypes", "candidates", "two_pass", "oracle"])
@@ -325,7 +351,7 @@ def test_all_that_is_missing_is_told_before_anything_is_written(
         raise MissingDataError(f"the data of {name}", ["labels.csv"], [], "ask for them")
 
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(prepare, "load_task", no_data)
+    monkeypatch.setattr(splits, "load_task", no_data)
     monkeypatch.setattr(memory, "memory_of", lambda device: 4_000_000_000)
     out = tmp_path / "out"
     with pytest.raises(MissingPartsError) as caught:

@@ -10,6 +10,7 @@ from safetensors import SafetensorError
 from transformers import PreTrainedModel
 
 from ovbench.errors import InputError
+from ovbench.systems.loading import bars
 
 M = TypeVar("M", bound=PreTrainedModel)
 
@@ -39,15 +40,16 @@ def load_pretrained(
     """
     read: Any = kind.from_pretrained
     try:
-        model, told = read(
-            folder,
-            dtype=dtype,
-            use_safetensors=True,
-            local_files_only=True,
-            trust_remote_code=False,
-            output_loading_info=True,
-            **options,
-        )
+        with bars(shown=False):
+            model, told = read(
+                folder,
+                dtype=dtype,
+                use_safetensors=True,
+                local_files_only=True,
+                trust_remote_code=False,
+                output_loading_info=True,
+                **options,
+            )
     except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise InputError(f"{what} cannot be loaded: {reason}", where=str(folder)) from None

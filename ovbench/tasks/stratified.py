@@ -19,10 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ovbench.errors import InputError
-from ovbench.tasks import Role, Task
+from ovbench.tasks.task import Role, Task
 
+HELD_OUT = "train-held-out"
+"""The split that stands for dev where a data set has none."""
 DEV_FOLDS = 10
-"""A tenth of what a fold is trained on is dev: checkpoints are chosen on it."""
+"""A tenth of what is trained on is dev: checkpoints are chosen on it."""
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,24 @@ def fold_splits(task: Task, folds: int, seed: int) -> Iterator[FoldSplit]:
             dev=_part(task, rest[chosen], f"{name}-dev", "dev"),
             held_out=_part(task, np.flatnonzero(dealt == fold), f"{name}-held-out", "dev"),
         )
+
+
+def held_out(train: Task) -> tuple[Task, Task]:
+    """A train split in two: to learn from, and a tenth, dealt by class, to choose on.
+
+    For data sets without a dev split. The same for every system and seed. Raises as
+    :func:`stratified_folds`.
+    """
+    labels, what = strata(train)
+    chosen = stratified_folds(labels, max(2, min(DEV_FOLDS, max(Counter(labels).values()))), 0) == 0
+    told = (
+        f"{train.id} has no dev split: {int(chosen.sum())} of its {len(chosen)} train items, dealt "
+        f"by {what}, are held out to choose on"
+    )
+    return (
+        replace(_part(train, np.flatnonzero(~chosen), train.split, "train"), notes=(told,)),
+        replace(_part(train, np.flatnonzero(chosen), HELD_OUT, "dev"), notes=(told,)),
+    )
 
 
 def _part(task: Task, at: NDArray[np.int64], split: str, role: Role) -> Task:

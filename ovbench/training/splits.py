@@ -1,0 +1,37 @@
+"""What a system learns from and what its checkpoint is chosen on, by a task's name."""
+
+from __future__ import annotations
+
+from ovbench.errors import InputError
+from ovbench.tasks import Task, load_task, trainable
+from ovbench.tasks.card import card_of
+from ovbench.tasks.stratified import HELD_OUT, held_out
+
+
+def split_of(task: str, split: str) -> Task:
+    """The split to learn from (``train``), or the one to choose on (``dev``).
+
+    Where a data set has a train split and no dev split, a tenth of the train split is held out
+    (:func:`ovbench.tasks.stratified.held_out`), and :func:`told` says so.
+
+    Raises
+    ------
+    InputError
+        If the task has no such split, its data are not here, or it is a test split.
+    """
+    there = card_of(task).splits_of(task)
+    divided = "train" in there and all(one.role != "dev" for one in there.values())
+    if divided and split in ("train", "dev"):
+        return held_out(load_task(task, "train"))[split == "dev"]
+    if split not in there:
+        raise InputError(
+            f"task {task!r} has no {split} split (it has {', '.join(there)})",
+            expected="a task with the splits train and dev; a test split is never trained on",
+            mend=f"see its splits with: ovbench tasks show {task}",
+        )
+    return trainable(load_task(task, split))
+
+
+def told(dev: Task) -> tuple[str, ...]:
+    """What a report must say of a dev split: that it was held out of train, if it was."""
+    return dev.notes if dev.split == HELD_OUT else ()
