@@ -46,7 +46,9 @@ FROM_SOUND = {
     *("affectgpt-external", "salmonn-external", "emotion2vec-external", "external-example"),
 }
 """The systems of the literature that begin with sound, and what is held against them."""
-CAUSAL = [recipe for name in ASKED_FOR if isinstance(recipe := load_recipe(name), CausalLmRecipe)]
+CAUSAL = [
+    recipe for name in sorted(ASKED_FOR) if isinstance(recipe := load_recipe(name), CausalLmRecipe)
+]
 
 
 def parsed(text: str, folder: Path) -> CausalLmRecipe:
