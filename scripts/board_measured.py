@@ -2,7 +2,7 @@
 
 ::
 
-    python scripts/board_measured.py --runs /tmp/runs        # about ten minutes of one core
+    python scripts/board_measured.py --runs runs        # about ten minutes of one core
 
 A submission per system, all views of TinyOV in it. Runs that are finished in ``--runs`` are not
 done again.

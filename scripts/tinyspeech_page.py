@@ -41,7 +41,7 @@ INTRO = """\
 # From sound: all kinds of systems on the same clips
 
 Measured here, by the command below, on the {items} test clips of TinySpeech: generated speech-like
-sounds with a transcript, three to five seconds each. The open view asks for emotion words (WF, HiT
+sounds with a transcript, two to four seconds each. The open view asks for emotion words (WF, HiT
 against the annotators' words), the closed one for one of six classes (HiT, UA). Each system is
 trained under {seeds} seeds on the same 600 clips, those that answer words on the annotators' words,
 the others on the classes.

@@ -65,7 +65,8 @@ SLOW = {
     "ovbench eval --model peft-ser-whisper-tiny-lora --tasks tinyspeech-6class",
     "ovbench compare prosody-affectgpt-lora-r8 peft-ser-whisper-tiny-lora single-layer-fusion"
     " --task tinyspeech,tinyspeech-6class --seeds 2",
-    "ovbench sweep --model affectgpt-lora-r8 --grid lora_r=4,8,16 lora_alpha=8,16 --plot heat.svg",
+    "ovbench sweep --model thau-gemma-lora --grid lora_r=16,32,64 lora_alpha=32,64 --seed 42"
+    " --plot heat.svg",
     "ovbench describe --task tinyspeech --split train --fit voices.json",
     "ovbench describe --task tinyspeech --statistics voices.json --out fitted.jsonl",
     "ovbench train --model my-lora.toml",

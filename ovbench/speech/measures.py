@@ -50,11 +50,6 @@ LONGEST = 4 * 3600.0
 
 _OF_LEVEL = ("loudness", "loudness_variation", "harmonicity", "spectral_tilt")
 """What clipping falsifies: the level itself, and the harmonics that it adds."""
-_OF_VOICE = (
-    *("pitch", "pitch_range", "pitch_slope", "speaking_rate"),
-    *("voiced_share", "harmonicity", "spectral_tilt"),
-)
-"""What cannot be told without a voice."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +99,7 @@ def measure(path: str | Path) -> Measured:
         notes.append(f"lasts {seconds:.2f} s, which is too short: more than {SHORTEST:g} s needed")
         return Measured("too_short", dict.fromkeys(UNITS), seconds, tuple(notes))
     if is_silent(tracks.power):
-        notes.append("silent: nothing is louder than -60 dB below full scale")
+        notes.append("silent: nothing is louder than 60 dB below full scale")
         return Measured("silent", dict.fromkeys(UNITS), seconds, tuple(notes))
     pitch = follow_pitch(tracks)
     speech = find_speech(tracks.power, pitch.voiced)
