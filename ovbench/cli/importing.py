@@ -11,8 +11,12 @@ from ovbench.cli import options as opt
 
 
 def import_peft_ser(
-    checkpoint: Annotated[
-        str, typer.Argument(help="The released file (*.pt), or the same as *.safetensors.")
+    checkpoints: Annotated[
+        list[str],
+        typer.Argument(
+            help="The two released files, the head's X.pt and LoRA's X_lora.pt; or one that holds "
+            "both. *.pt or *.safetensors."
+        ),
     ],
     model: Annotated[
         str,
@@ -25,14 +29,15 @@ def import_peft_ser(
         typer.Option("--output-path", "-o", help="Folder. Default: runs/NAME/train."),
     ] = None,
 ) -> None:
-    """Bring a checkpoint that PEFT-SER's authors released into ovbench's form.
+    """Bring a model that PEFT-SER's authors released into ovbench's form.
 
-    The file is read as plain tensors: no code in it is run. Its frozen weights, if it has any, are
-    compared with the encoder's, and a name that is not understood is refused.
+    The files are read as plain tensors: no code in them is run. Frozen weights, if there are any,
+    are compared with the encoder's, and a name that is not understood is refused.
 
     \b
     Examples:
-      ovbench import-peft-ser whisper_tiny_lora.pt --model peft-ser-whisper-tiny-lora
+      ovbench import-peft-ser whisper_tiny_lora_16_conv_output.pt \\
+        whisper_tiny_lora_16_conv_output_lora.pt --model peft-ser-whisper-tiny-lora
       ovbench eval --model peft-ser-whisper-tiny-lora --scale paper
     """
     from ovbench.cli.console import needs_models
@@ -50,7 +55,9 @@ def import_peft_ser(
     with needs_models("ovbench import-peft-ser"):
         from ovbench.systems.hearing.importing import import_peft_ser as imported
 
-        found = imported(Path(checkpoint), recipe, scale, out / "adapter", base=base)
+        found = imported(
+            [Path(one) for one in checkpoints], recipe, scale, out / "adapter", base=base
+        )
     typer.echo(
         f"{found.folder}: {found.taken} tensors taken, {found.checked} of the frozen encoder are "
         f"the same, {found.left_out} have no part in it"

@@ -33,7 +33,11 @@ def sweep(
     split: Annotated[str, typer.Option(help="Split to deal to folds: one to train on.")] = "train",
     protocol: Annotated[
         str | None,
-        typer.Option("--protocol", "-p", help="How to score. Default: the task's first."),
+        typer.Option(
+            "--protocol",
+            "-p",
+            help="How to score. Default: the task's first; of a class task, its first closed-set.",
+        ),
     ] = None,
     scale: opt.Scale = "tiny",
     base: opt.Base = None,
@@ -69,10 +73,10 @@ def sweep(
 
     \b
     Examples:
+      ovbench sweep --model thau-gemma-lora --grid lora_r=16,32,64 lora_alpha=32,64 --seed 42
+      ovbench sweep --model thau-gemma-lora --grid lora_r=16,64 --folds 2 --limit 60
       ovbench sweep --model affectgpt-lora-r8 --grid lora_r=4,8,16 lora_alpha=8,16 --plot heat.svg
-      ovbench sweep --model affectgpt-lora-r8 --grid lora_r=4,8 --folds 2 --limit 400
-      ovbench sweep --model affectgpt-lora-r8 --grid learning_rate=1e-3,4e-3 --folds 3 --seed 42
-      ovbench sweep --model mine.toml --task emospeech -p closed-set-macro-f1-1 --grid epochs=4,6
+      ovbench sweep --model mine.toml --task emospeech --grid learning_rate=1e-4,1e-3 epochs=4,6
 
     Exit codes: 0 done, 1 failed while training, 2 bad input, or something is missing, 3 a damaged
     file, 130 stopped (what was done is kept).

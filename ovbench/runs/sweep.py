@@ -29,7 +29,7 @@ from ovbench.io.atomic import write_text
 from ovbench.io.folders import make_folder
 from ovbench.io.lock import locked
 from ovbench.progress import track
-from ovbench.protocols import Protocol
+from ovbench.protocols import Protocol, load_protocol
 from ovbench.results import Comparison, Result
 from ovbench.runs.apart import run_apart
 from ovbench.runs.frozen import Frozen
@@ -40,7 +40,6 @@ from ovbench.runs.scores import prediction_source
 from ovbench.runs.store import read_record
 from ovbench.runs.sweep_fold import FoldJob, answers_of, look_at_fold, run_fold
 from ovbench.scoring import Options, score_files
-from ovbench.scoring.of_task import chosen_protocol
 from ovbench.scoring.prepare import read_gold
 from ovbench.systems.registry import load_trainable
 from ovbench.tasks import Task, load_task
@@ -55,7 +54,7 @@ class SweepSettings(Frozen):
 
     model: str
     recipe: str
-    """sha256 of the recipe without the grid's settings."""
+    """sha256 of the recipe as it is before the grid's settings are put in."""
     scale: str
     base: str | None = None
     """In place of the recipe's backbone."""
@@ -137,7 +136,8 @@ def sweep(
     limit:
         Take only that many of the split's items, or that share: quicker, and not comparable.
     protocol:
-        That the cells are scored by; by default the task's first.
+        That the cells are scored by; by default the task's first, or, where a task asks for one
+        class, the first of its protocols that scores classes.
 
     Raises
     ------
@@ -150,7 +150,7 @@ def sweep(
     recipe, where, home = load_trainable(model), place or Place(), Path(out)
     axes = read_grid(grid, recipe, where.scale)
     whole = _to_learn_from(task or recipe.train_task(where.scale), split).limited(limit)
-    chosen = chosen_protocol(whole, protocol)
+    chosen = load_protocol(protocol or _usual(whole))
     read_gold(whole, chosen, Options())  # whether it can be scored is known before it is trained
     made_of = SweepSettings(
         model=recipe.name,
@@ -212,6 +212,19 @@ def _to_learn_from(task: str, split: str) -> Task:
             mend=f"see the splits with: ovbench tasks show {task}",
         )
     return load_task(task, split)
+
+
+def _usual(task: Task) -> str:
+    """The protocol that cells are ranked by where none is named.
+
+    A task of one class may have a hit rate first, so that open answers to it can be scored;
+    settings are chosen on the classes themselves.
+    """
+    if task.answers == "class":
+        for name in task.protocols:
+            if load_protocol(name).metric == "closed-set":
+                return name
+    return task.protocols[0]
 
 
 def _check(path: Path, now: SweepSettings) -> None:

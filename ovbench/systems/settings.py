@@ -144,8 +144,8 @@ class TrainingSettings(Frozen):
     """Passes over the training split; or ``steps``."""
     warmup_share: Number = Field(default=0.0, ge=0, lt=1)
     """Share of the steps in which the learning rate rises from 0."""
-    schedule: Literal["cosine", "constant"] = "cosine"
-    """After the warm-up: falling to 0 as a cosine, or level."""
+    schedule: Literal["cosine", "linear", "constant"] = "cosine"
+    """After the warm-up: falling to 0 as a cosine or in a straight line, or level."""
     weight_decay: Number = Field(default=0.0, ge=0)
     """Of matrices; vectors have none."""
     clip: Number | None = Field(default=None, gt=0)

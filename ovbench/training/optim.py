@@ -12,7 +12,7 @@ from torch import nn
 FAST = ("lora_B", "lora_embedding_B")
 """Parts of the names of B matrices, which LoRA+ gives a higher learning rate."""
 
-Schedule = Literal["cosine", "constant"]
+Schedule = Literal["cosine", "linear", "constant"]
 
 
 def parameter_groups(
@@ -66,15 +66,18 @@ def rate_factor(step: int, steps: int, warmup_share: float, schedule: Schedule) 
     """What the learning rate is multiplied by at ``step`` (0 … steps − 1).
 
     It rises linearly over the first ``warmup_share`` of all steps, the first step included
-    (1/w, 2/w, …, 1), then stays or falls along half a cosine, whose zero lies one step after the
-    last.
+    (1/w, 2/w, …, 1), then stays, or falls along half a cosine or a straight line, whose zero lies
+    one step after the last.
     """
     warmup = math.ceil(warmup_share * steps)
     if step < warmup:
         return (step + 1) / warmup
     if schedule == "constant":
         return 1.0
-    return 0.5 * (1 + math.cos(math.pi * (step - warmup) / (steps - warmup)))
+    passed = (step - warmup) / (steps - warmup)
+    if schedule == "linear":
+        return 1 - passed
+    return 0.5 * (1 + math.cos(math.pi * passed))
 
 
 def set_rates(optimizer: torch.optim.Optimizer, factor: float) -> float:

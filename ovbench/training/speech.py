@@ -176,8 +176,8 @@ def look_speech(
     chosen, found = _hearing(recipe), []
     missing = Missing(f"training {chosen.name} at scale {scale}")
     names = chosen.scale(scale).model_dump(include=set(FROZEN_PARTS))
-    if base is not None and "backbone" in names:
-        names["backbone"] = str(base)
+    if base is not None:
+        names["audio_encoder" if chosen.kind == "gated_fusion" else "backbone"] = str(base)
     for name in names.values():
         # Names without a slash are those of bundled parts, and of features that are files.
         if name and ("/" in name or Path(name).is_dir()):

@@ -41,12 +41,15 @@ from ovbench.training.speech_state import (
     SpeechState,
     restore_random,
     save_state,
-    value_of,
 )
 from ovbench.training.stop import NonFiniteError, StopRequest
 
 ADAPTER, LAST = "adapter", "last"
 """Folders in a run's output: the best epoch's weights, and the states to resume from."""
+PLATEAU_FACTOR, PLATEAU_FLOOR = 0.5, 5e-5
+"""What the rate is multiplied by on a plateau of the dev loss, and its least: PEFT-SER's code."""
+STEP_END = 0.1
+"""What the rate is multiplied by at the end of the schedule ``step``: the projectors' code."""
 
 
 @dataclass(frozen=True)
@@ -138,13 +141,14 @@ class SpeechTrainer(Trainer):
         if settings.schedule == "plateau":
             scheduler = ReduceLROnPlateau(
                 tuned,
-                mode="min" if settings.choose_by == "loss" else "max",
-                factor=0.1,
+                mode="min",
+                factor=PLATEAU_FACTOR,
                 patience=settings.plateau_patience or 0,
+                min_lr=PLATEAU_FLOOR,
             )
         else:
-            total, per_epoch = num_training_steps, self.steps_per_epoch
-            scheduler = LambdaLR(tuned, lambda step: rate_factor(settings, step, total, per_epoch))
+            per_epoch = self.steps_per_epoch
+            scheduler = LambdaLR(tuned, lambda step: rate_factor(settings, step, per_epoch))
         self.lr_scheduler = scheduler
         self._created_lr_scheduler = True
         return self.lr_scheduler
@@ -181,7 +185,7 @@ class SpeechTrainer(Trainer):
         if self.progress.best is point:
             plan = self.plan
             save_speech_model(self.speech, plan.out / ADAPTER, plan.recipe, plan.scale)
-        metrics = {"eval_choice": value_of(point, self.plan.settings.choose_by)}
+        metrics = {"eval_loss": point.loss}  # a plateau's
         self.control = self.callback_handler.on_evaluate(
             self.args, self.state, self.control, metrics
         )
@@ -342,17 +346,16 @@ class _Flow(TrainerCallback):
             control.should_training_stop = True
 
 
-def rate_factor(settings: SpeechTraining, step: int, steps: int, per_epoch: int) -> float:
-    """What the learning rate is multiplied by after ``step`` of ``steps`` optimiser steps.
+def rate_factor(settings: SpeechTraining, step: int, per_epoch: int) -> float:
+    """What the learning rate is multiplied by after ``step`` optimiser steps.
 
-    ``step``: 10^(-e / step_epochs) after e whole epochs, so a tenth after ``step_epochs`` of them
-    and a hundredth after twice as many.
+    Schedule ``step``: 1 - 0.9 · min(e / step_epochs, 1) after e whole epochs, so a tenth after
+    ``step_epochs`` of them and for good.
     """
-    if settings.schedule == "linear":
-        return 1 - step / steps
-    if settings.schedule == "step":
-        return float(10 ** -((step // per_epoch) / (settings.step_epochs or 1)))
-    return 1.0
+    if settings.schedule != "step":
+        return 1.0
+    epoch = step // per_epoch
+    return 1 - (1 - STEP_END) * min(epoch / (settings.step_epochs or 1), 1)
 
 
 def _arguments(plan: SpeechPlan) -> TrainingArguments:
@@ -365,8 +368,8 @@ def _arguments(plan: SpeechPlan) -> TrainingArguments:
         seed=plan.seed,
         use_cpu=plan.device.type == "cpu",
         fp16=settings.dtype == "float16",  # the scaled loss; bfloat16 needs none
-        metric_for_best_model="eval_choice",
-        greater_is_better=settings.choose_by != "loss",
+        metric_for_best_model="eval_loss",
+        greater_is_better=False,
         eval_strategy="no",
         save_strategy="no",
         logging_strategy="no",

@@ -13,6 +13,8 @@ from ovbench.cli import score as score_command
 from ovbench.cli import sweep as sweep_command
 from ovbench.errors import InputError
 from ovbench.runs import sweep as sweep_module
+from ovbench.runs.grid import read_grid
+from ovbench.systems.registry import load_trainable
 from ovbench.tasks import folds
 
 runner = CliRunner()
@@ -91,6 +93,26 @@ def test_the_grid_is_read_however_it_is_written(
     assert {(options["folds"], options["out"]) for _, options in asked} == {(3, str(tmp_path))}
     assert asked[0][1]["task"] == "tinyov"
     assert asked[0][1]["split"] == "train"
+
+
+def test_the_help_tells_how_cells_are_ranked_and_shows_a_grid_that_is_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = runner.invoke(app_of(sweep_command.sweep), ["--help"]).stdout
+    assert "of a class task, its first closed-set" in " ".join(told.replace("│", " ").split())
+    asked: list[dict[str, tuple[object, ...]]] = []
+
+    def stop(model: str, texts: list[str], **options: object) -> None:
+        axes = read_grid(texts, load_trainable(model), "tiny")
+        asked.append({axis.key: axis.values for axis in axes})
+        raise InputError("far enough")
+
+    monkeypatch.setattr(sweep_module, "sweep", stop)
+    line = "--model thau-gemma-lora --grid lora_r=16,32,64 lora_alpha=32,64 --seed 42"
+    assert f"ovbench sweep {line}" in (sweep_command.sweep.__doc__ or "")
+    with pytest.raises(InputError, match="far enough"):
+        sweep(*line.split(), "--out", tmp_path)
+    assert asked == [{"lora_r": (16, 32, 64), "lora_alpha": (32, 64)}]
 
 
 def files(folder: Path) -> tuple[Path, Path]:

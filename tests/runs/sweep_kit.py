@@ -41,7 +41,8 @@ def short_recipe(folder: Path, name: str = "short", like: str = "affectgpt-lora-
 def load(name: str, split: str | None = None, **_: Any) -> Task:
     """36 items to train on; a test split must never be asked for."""
     assert split == "train", "a sweep looks at nothing but the train split"
-    return replace(fake_task(36, "class"), id="tinyov-6class", split=split, role="train")
+    task = fake_task(36, "class", protocols=("hit-open-1", "closed-set"))
+    return replace(task, id="tinyov-6class", split=split, role="train")
 
 
 def here(work: Callable[[Any], object], task: Any, what: str, kept: str) -> None:
@@ -51,7 +52,7 @@ def here(work: Callable[[Any], object], task: Any, what: str, kept: str) -> None
 
 def run(recipe: Path, base: Path, out: Path, grid: tuple[str, ...] = GRID, **options: Any) -> Sweep:
     place = Place(base=str(base), device="cpu")
-    chosen = {"folds": 2, "draws": 100, "protocol": "closed-set", "batch_size": 8} | options
+    chosen = {"folds": 2, "draws": 100, "batch_size": 8} | options
     return sweep(str(recipe), grid, out=out, task="tinyov-6class", place=place, **chosen)
 
 

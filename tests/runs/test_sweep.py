@@ -17,6 +17,7 @@ from run_fakes import fake_task
 from sklearn.model_selection import StratifiedKFold
 
 from ovbench.errors import InputError, OvbenchError, UnknownNameError
+from ovbench.protocols import Protocol
 from ovbench.report.sweep import check_figure, sweep_sections, write_figure
 from ovbench.runs import sweep as sweep_module
 from ovbench.runs import sweep_fold
@@ -24,6 +25,8 @@ from ovbench.runs.apart import run_apart
 from ovbench.runs.grid import cell_name, cells, read_grid, settings_of, variant
 from ovbench.runs.sweep import Sweep
 from ovbench.systems import CausalLmRecipe, load_recipe
+from ovbench.tasks import Task
+from ovbench.tasks.card import card_of
 from ovbench.tasks.stratified import fold_of_items, fold_splits, strata, stratified_folds
 
 # --- folds -------------------------------------------------------------------------------------
@@ -140,7 +143,10 @@ def test_every_scalar_setting_can_be_swept() -> None:
         (["lora_r=2.5"], "--grid lora_r=2.5; expected a valid integer"),
         (["lora_r=8,0"], "--grid lora_r=0; expected greater than or equal to 1"),
         (["learning_rate=nan"], "--grid learning_rate=nan; expected a finite number"),
-        (["schedule=cosine,cosin"], "--grid schedule=cosin; expected 'cosine' or 'constant'"),
+        (
+            ["schedule=cosine,cosin"],
+            "--grid schedule=cosin; expected 'cosine', 'linear' or 'constant'",
+        ),
         (["lora_plus_ratio=2"], "belongs to method 'lora_plus'"),
     ],
 )
@@ -241,7 +247,8 @@ def _check_shape(found: Sweep) -> None:
         {"lora_r": 2, "steps": 2},
         {"lora_r": 4, "steps": 2},
     ]
-    assert (found.items, found.dealt_by, found.score) == (36, "class", "balanced_accuracy")
+    assert (found.items, found.dealt_by) == (36, "class")
+    assert (found.protocol, found.score) == ("closed-set", "balanced_accuracy")
     means = []
     for cell in found.cells:
         folds = cell.result.folds
@@ -305,6 +312,38 @@ def test_refused_before_anything_is_trained(
     with pytest.raises(InputError, match=message):
         kit.run(own, base_folder, tmp_path / "out", **options)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("task", "named", "protocol"),
+    [
+        ("emospeech", None, "closed-set-macro-f1-1"),
+        ("tinyspeech-6class", None, "closed-set"),
+        ("iemocap-4class", None, "closed-set-iemocap4-1"),
+        ("tinyspeech", None, "ew-open-1"),
+        ("cmu-mosi", None, "sentiment-non0"),
+        ("tinyov-6class", None, "hit-open-1"),  # has no other
+        ("emospeech", "hit-open-1", "hit-open-1"),
+    ],
+)
+def test_cells_are_ranked_by_the_classes_where_a_task_asks_for_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, task: str, named: str | None, protocol: str
+) -> None:
+    view = card_of(task).views[task]
+    small = fake_task(8, view.answers, protocols=view.protocols, role="train")
+    asked: list[str] = []
+
+    def read_gold(_task: Task, chosen: Protocol, _options: object) -> None:
+        asked.append(chosen.id)
+        raise InputError("far enough")
+
+    monkeypatch.setattr(sweep_module, "load_task", lambda *_: small)
+    monkeypatch.setattr(sweep_module, "read_gold", read_gold)
+    with pytest.raises(InputError, match="far enough"):
+        sweep_module.sweep(
+            "thau-gemma-lora", ["lora_r=2"], out=tmp_path / "out", task=task, protocol=named
+        )
+    assert asked == [protocol]
 
 
 def test_trivial_systems_have_nothing_to_sweep(tmp_path: Path) -> None:

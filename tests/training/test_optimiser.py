@@ -9,7 +9,9 @@ import pytest
 import torch
 import training_kit as kit
 from torch import nn
+from transformers import get_linear_schedule_with_warmup
 
+from ovbench.systems import CausalLmRecipe, load_recipe
 from ovbench.training.optim import adamw, parameter_groups, rate_factor, set_rates
 
 
@@ -69,6 +71,26 @@ def test_warm_up_then_cosine() -> None:
     expected = [0.5 * (1 + math.cos(math.pi * k / 6)) for k in range(6)]
     assert found[4:] == pytest.approx(expected)
     assert found[-1] > 0
+
+
+def test_warm_up_then_a_straight_line() -> None:
+    assert rates(8, 0.5, "linear") == pytest.approx([0.25, 0.5, 0.75, 1, 1, 0.75, 0.5, 0.25])
+    assert rates(1, 0.0, "linear") == [1]
+    weight = nn.Parameter(torch.zeros(1))
+    optimizer = torch.optim.AdamW([weight], lr=1.0)
+    theirs = get_linear_schedule_with_warmup(optimizer, 0, 12)  # type: ignore[no-untyped-call]
+    expected = []
+    for _ in range(12):
+        expected.append(theirs.get_last_lr()[0])
+        optimizer.step()
+        theirs.step()
+    assert rates(12, 0.0, "linear") == pytest.approx(expected)
+
+
+def test_the_linear_schedule_is_thau_upms() -> None:
+    recipe = load_recipe("thau-gemma-lora")
+    assert isinstance(recipe, CausalLmRecipe)
+    assert recipe.scale("paper").training.schedule == "linear"
 
 
 def test_warm_up_then_constant_and_no_warm_up() -> None:

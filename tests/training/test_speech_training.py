@@ -75,7 +75,7 @@ def test_it_learns_and_keeps_the_epoch_that_is_best_on_dev(data: Path, tmp_path:
 
 
 def test_a_plain_loop_comes_to_the_same_weights(data: Path, tmp_path: Path) -> None:
-    chosen = kit.recipe(epochs=2, learning_rate=1e-3, clip=0.5, augment={"time_mask": 0.3})
+    chosen = kit.recipe(epochs=2, learning_rate=1e-3, clip=0.5, augment={"time_mask": [0.0, 0.3]})
     chosen = chosen.model_copy(update={"dropout": 0.0})
     train, dev = kit.split(data, "train"), kit.split(data, "dev")
     model: Any = build_model(chosen, "tiny", seed=5, device="cpu")
@@ -241,38 +241,70 @@ def test_a_loss_that_is_no_number_stops_with_what_was_kept(
     assert (tmp_path / "adapter" / "model.safetensors").exists()
 
 
-def test_patience_ends_a_run_and_a_plateau_lowers_the_rate(data: Path, tmp_path: Path) -> None:
-    level = kit.recipe(learning_rate=1e-7, epochs=9, patience=3, plateau_patience=1)
-    report = kit.train(tmp_path, data, recipe=level)  # nothing is ever learnt
+NOTHING_LEARNT: dict[str, Any] = {"clip": 1e-30, "weight_decay": 0.0}
+
+
+def test_patience_ends_a_run(data: Path, tmp_path: Path) -> None:
+    level = kit.recipe(epochs=9, patience=3, **NOTHING_LEARNT)
+    report = kit.train(tmp_path, data, recipe=level)
     assert (report.epochs, report.ended_by, report.best_epoch) == (4, "patience", 1)
-    assert [point.learning_rate for point in report.curve] == pytest.approx(
-        [1e-7, 1e-7, 1e-7, 1e-8]
-    )
     report = kit.train(tmp_path, data, resume=True, recipe=level)
     assert report.epochs == 4
 
 
-@pytest.mark.parametrize(
-    ("schedule", "more", "rates"),
-    [
-        ("constant", {}, [1.0, 1.0, 1.0, 1.0]),
-        ("linear", {}, [16 / 20, 11 / 20, 6 / 20, 1 / 20]),
-        ("step", {"step_epochs": 2}, [1.0, 10**-0.5, 0.1, 10**-1.5]),
-    ],
-)
-def test_schedules_give_the_rates_that_they_say(
-    schedule: str, more: dict[str, int], rates: list[float]
+def test_a_plateau_halves_the_rate_down_to_its_least(data: Path, tmp_path: Path) -> None:
+    level = kit.recipe(learning_rate=1.6e-4, epochs=8, plateau_patience=1, **NOTHING_LEARNT)
+    report = kit.train(tmp_path, data, recipe=level)
+    rates = [1.6e-4] * 3 + [8e-5] * 2 + [5e-5] * 3
+    assert [point.learning_rate for point in report.curve] == pytest.approx(rates)
+
+
+def test_a_plateau_is_one_of_the_dev_loss_whatever_the_epoch_is_chosen_by(
+    data: Path, tmp_path: Path
 ) -> None:
+    wild = kit.recipe(learning_rate=0.05, epochs=8, plateau_patience=1, choose_by="uar")
+    report = kit.train(tmp_path, data, recipe=wild)
+    replayed = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.05)
+    oracle = torch.optim.lr_scheduler.ReduceLROnPlateau(
+        replayed, mode="min", factor=0.5, patience=1, min_lr=5e-5
+    )
+    rates = []
+    for point in report.curve:
+        rates.append(replayed.param_groups[0]["lr"])
+        oracle.step(point.loss)
+    assert [point.learning_rate for point in report.curve] == pytest.approx(rates)
+    assert rates[-1] < 0.05  # so that there was a plateau
+
+
+def factors(schedule: str, epochs: int, **more: int) -> list[float]:
+    """Of the last step of each epoch of five steps."""
     settings = kit.recipe(schedule=schedule, plateau_patience=None, **more)
     training = settings.scale("tiny").training
-    last_steps = [4, 9, 14, 19]  # of four epochs of five steps, counted from 0
-    assert [rate_factor(training, s, 20, 5) for s in last_steps] == pytest.approx(rates)
+    return [rate_factor(training, 5 * epoch + 4, 5) for epoch in range(epochs)]
 
 
-def test_a_linear_schedule_is_what_the_run_follows(data: Path, tmp_path: Path) -> None:
-    linear = kit.recipe(schedule="linear", plateau_patience=None, optimizer="adamw")
-    report = kit.train(tmp_path, data, recipe=linear)
-    rates = [3e-3 * (1 - (5 * epoch + 4) / 20) for epoch in range(4)]
+def test_schedules_give_the_rates_that_they_say() -> None:
+    assert factors("constant", 4) == [1.0, 1.0, 1.0, 1.0]
+    assert factors("step", 4, step_epochs=2) == pytest.approx([1.0, 0.55, 0.1, 0.1])
+
+
+def test_the_step_schedule_is_pytorchs_from_one_to_a_tenth() -> None:
+    replayed = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    oracle = torch.optim.lr_scheduler.LinearLR(
+        replayed, start_factor=1.0, end_factor=0.1, total_iters=5
+    )
+    expected = []
+    for _ in range(8):
+        expected.append(replayed.param_groups[0]["lr"])
+        replayed.step()
+        oracle.step()
+    assert factors("step", 8, step_epochs=5) == pytest.approx(expected)
+
+
+def test_a_step_schedule_is_what_the_run_follows(data: Path, tmp_path: Path) -> None:
+    step = kit.recipe(schedule="step", plateau_patience=None, step_epochs=2, optimizer="adamw")
+    report = kit.train(tmp_path, data, recipe=step)
+    rates = [3e-3, 1.65e-3, 3e-4, 3e-4]
     assert [point.learning_rate for point in report.curve] == pytest.approx(rates)
 
 

@@ -21,7 +21,7 @@ from ovbench.speech.audio_llm_inputs import QWEN2_AUDIO, RATE, control_id, left_
 from ovbench.systems.answer_words import AnswerWords
 from ovbench.systems.answers import Answer
 from ovbench.systems.hearing.audio_llms import open_audio_llm
-from ovbench.systems.hearing.base import SpeechModel
+from ovbench.systems.hearing.base import SpeechModel, check_length
 from ovbench.systems.hearing.clips import Clips
 from ovbench.systems.methods import check_targets, peft_config, wrap
 from ovbench.systems.prompting import Prompt, prompt_ids
@@ -134,7 +134,7 @@ class AudioLm(SpeechModel):
         prompts = [self._prompt(item, n) for item, n in zip(items, counts, strict=True)]
         text = left_padded(prompts, self.llm.pad)
         if categories is not None:
-            text["targets"] = torch.tensor([self.classes.index(name) for name in categories])
+            text["targets"] = self.target(categories)
         return {name: tensor.to(self.model.device) for name, tensor in text.items()} | audio
 
     def forward(self, **batch: Tensor) -> dict[str, Tensor]:
@@ -260,12 +260,7 @@ def build(
         raise InputError(
             f"{llm.name} is of the family {llm.family.name}", expected="a model of Qwen2-Audio"
         )
-    if part.audio.max_seconds > llm.longest:
-        raise InputError(
-            f"audio.max_seconds is {part.audio.max_seconds:g}",
-            where=recipe.name,
-            expected=f"at most {llm.longest:g}, which is what {llm.name} can hear",
-        )
+    check_length(part.audio, llm.longest, llm.name, f"recipe {recipe.name}, scale {scale}")
     llm.model.requires_grad_(False)
     adapt(llm, recipe.method, seed)
     return AudioLm(

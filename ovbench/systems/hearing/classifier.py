@@ -7,7 +7,6 @@ For Speech Emotion Recognition Using Pre-trained Speech Models" (2023), and thei
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any, cast
 
 import torch
@@ -29,9 +28,9 @@ from ovbench.systems.hearing.recipes import (
 from ovbench.systems.hearing.windows import pool, windows_of
 from ovbench.tasks import Item
 
-FFN = {"whisper": ("fc1", "fc2")}
+_FFN = {"whisper": ["fc1", "fc2"]}
 """The two linear modules of a layer's feed-forward part, by family."""
-_FFN_OF_OTHERS = ("intermediate_dense", "output_dense")
+_FFN_OF_OTHERS = ["intermediate_dense", "output_dense"]
 
 
 class Head(nn.Module):
@@ -72,20 +71,25 @@ class Head(nn.Module):
 
 
 class BottleneckAdapter(nn.Module):
-    """x → scale · up(ReLU(down(x))), with ``up`` 0 at the start."""
+    """x → x + scale · up(dropout(ReLU(down(x)))), with ``up`` and ``down``'s bias 0 at the start.
+
+    ``down``'s weight starts uniform within ±1/√size, as the published code's (Kaiming, a = √5) and
+    PyTorch's own do. So at the start it gives x.
+    """
 
     def __init__(self, size: int, settings: Bottleneck) -> None:
         super().__init__()
         self.down = nn.Linear(size, settings.size)
         self.up = nn.Linear(settings.size, size)
+        self.dropout = nn.Dropout(settings.dropout)
         self.scale = settings.scale
-        nn.init.zeros_(self.up.weight)
-        nn.init.zeros_(self.up.bias)
+        for start in (self.down.bias, self.up.weight, self.up.bias):
+            nn.init.zeros_(start)
 
     def forward(self, x: Tensor) -> Tensor:
         """Of any shape (…, size), in the dtype of ``x``."""
-        found: Tensor = self.up(self.down(x.to(self.up.weight.dtype)).relu())
-        return (self.scale * found).to(x.dtype)
+        narrow = self.dropout(self.down(x.to(self.up.weight.dtype)).relu())
+        return x + (self.scale * self.up(narrow)).to(x.dtype)
 
 
 class SpeechClassifier(SpeechModel):
@@ -116,10 +120,12 @@ class SpeechClassifier(SpeechModel):
                 BottleneckAdapter(encoder.size, method) for _ in range(encoder.layers)
             )
             for block, adapter in zip(encoder.blocks, self.adapters, strict=True):
-                _attach(block, cast(BottleneckAdapter, adapter), encoder, method.name)
+                attach(block, cast(BottleneckAdapter, adapter), encoder, method.name)
         elif isinstance(method, EmbeddingPrompt):
-            shape = (encoder.layers, method.length, encoder.size)
-            self.prompts = nn.Parameter(nn.init.xavier_uniform_(torch.empty(shape)))
+            # Each layer's by itself, (1, length, size): Xavier's bound depends on the shape.
+            shape = (1, method.length, encoder.size)
+            each = [nn.init.xavier_uniform_(torch.empty(shape)) for _ in range(encoder.layers)]
+            self.prompts = nn.Parameter(torch.cat(each))
         self.head = Head(encoder.layers + 1, encoder.size, hidden, len(self.classes), dropout)
 
     def fault(self, item: Item) -> str | None:
@@ -208,7 +214,7 @@ def _inject_lora(encoder: SpeechEncoder, method: FfnLora) -> None:
     config = LoraConfig(
         r=method.r,
         lora_alpha=cast(int, method.lora_alpha),
-        target_modules=list(FFN.get(encoder.family, _FFN_OF_OTHERS)),
+        target_modules=_FFN.get(encoder.family, _FFN_OF_OTHERS),
         lora_dropout=0.0,
     )
     inject_adapter_in_model(config, encoder.model)
@@ -218,23 +224,38 @@ def _inject_lora(encoder: SpeechEncoder, method: FfnLora) -> None:
         parameter.requires_grad_("lora_" in name)
 
 
-def _attach(
-    block: nn.Module, adapter: BottleneckAdapter, encoder: SpeechEncoder, form: str
-) -> None:
-    """Put a bottleneck beside a layer's feed-forward part (what goes in) or after it (what comes
-    out); its output is added to that part's.
+def attach(block: nn.Module, adapter: BottleneckAdapter, encoder: SpeechEncoder, form: str) -> None:
+    """Put a bottleneck on a layer, as the published code has it.
+
+    With r what leaves the layer's attention and its residual, F the feed-forward part, N the norm
+    before or after it, and A the whole adapter, A(x) = x + scale · up(…):
+
+    ==============================  ==============================  ==============================
+    a layer that                    ``adapter`` gives               ``adapter_l`` gives
+    ==============================  ==============================  ==============================
+    begins with its norms           r + F(N(r)) + A(r)              r + f + A(f), f = F(N(r))
+    (Whisper, WavLM large, MMS)
+    ends with them (WavLM base)     N(h + A(r)), h = x + F(x)       N(h + A(h)), h = x + F(x)
+    ==============================  ==============================  ==============================
+
+    where x is r after the norm that follows attention. WavLM large and MMS have no bottlenecks in
+    the published code; their layers are Whisper's.
     """
-    first, last = FFN.get(encoder.family, ("", ""))
-    whole: Any = block if first else block.feed_forward
-    begin: nn.Module = getattr(whole, first) if first else whole
-    end: nn.Module = getattr(whole, last) if last else whole
-    if form == "adapter_l":
-        end.register_forward_hook(lambda _module, _args, out: out + adapter(out))
-        return
-    taken: list[Tensor] = []
-    begin.register_forward_pre_hook(partial(_take, taken))
-    end.register_forward_hook(lambda _module, _args, out: out + adapter(taken.pop()))
+    parts: Any = block
+    fed: list[Tensor] = []
+    beside = form == "adapter"
 
+    def take(_module: nn.Module, args: tuple[Tensor, ...]) -> None:
+        fed[:] = [args[0]]
 
-def _take(taken: list[Tensor], _module: nn.Module, args: tuple[Tensor, ...]) -> None:
-    taken[:] = [args[0]]
+    def added(out: Tensor) -> Tensor:
+        return out + adapter(fed.pop() if beside else out)
+
+    if beside:
+        begin: nn.Module = parts.final_layer_norm if encoder.norm_first else parts.layer_norm
+        begin.register_forward_pre_hook(take)
+    if encoder.norm_first:
+        end: nn.Module = parts.fc2 if encoder.family == "whisper" else parts.feed_forward
+        end.register_forward_hook(lambda _module, _args, out: added(out))
+    else:
+        parts.final_layer_norm.register_forward_pre_hook(lambda _module, args: (added(args[0]),))

@@ -109,8 +109,8 @@ def augment(clip: Samples, how: Augmentation, draw: np.random.Generator) -> Samp
         ratio = 10 ** (draw.uniform(*how.noise_snr) / 20)
         level = float(np.sqrt(np.mean(np.square(clip, dtype=np.float64)))) / ratio
         changed += draw.normal(size=len(clip)).astype(np.float32) * np.float32(level)
-    if how.time_mask:
-        length = round(len(clip) * draw.uniform(0, how.time_mask))
+    if how.time_mask is not None:
+        length = round(len(clip) * draw.uniform(*how.time_mask))
         start = int(draw.integers(len(clip) - length + 1))
         changed[start : start + length] = 0
     return changed

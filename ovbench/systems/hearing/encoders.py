@@ -66,10 +66,13 @@ _SIZES = {
 
 
 class SpeechEncoder(nn.Module):
-    """A speech encoder; its own weights are frozen, and it stays in evaluation mode.
+    """A speech encoder: frozen and in evaluation mode, as it is made.
 
-    So there is no dropout, layer drop or masking of features within it, in training neither.
-    Adapters are put on :attr:`model` from outside.
+    :meth:`train` leaves it so, and with it there is no dropout, layer drop or masking of features
+    within it, in training neither. Adapters are put on :attr:`model` from outside. Who trains the
+    encoder itself, as a fusion with ``train_encoders`` does, unfreezes :attr:`model` and sets that
+    one's mode: then there is dropout within its layers in training, but no layer drop and no
+    masking of features, which :meth:`hidden_states` leaves out.
 
     Parameters
     ----------
@@ -100,7 +103,7 @@ class SpeechEncoder(nn.Module):
         self.eval()
 
     def train(self, mode: bool = True) -> Self:
-        """Stays in evaluation mode, whatever is asked for."""
+        """Back to evaluation mode, whatever is asked for; :attr:`model` has a mode of its own."""
         return super().train(False)
 
     @property
@@ -231,16 +234,16 @@ class SpeechEncoder(nn.Module):
         hidden = hidden * frames[..., None]
         encoder = model.encoder
         hidden = hidden + encoder.pos_conv_embed(hidden)
-        return (hidden if self._stable else encoder.layer_norm(hidden)), frames
+        return (hidden if self.norm_first else encoder.layer_norm(hidden)), frames
 
     @property
-    def _stable(self) -> bool:
+    def norm_first(self) -> bool:
         """Whether layers begin with their norms, and one more closes the encoder."""
         return self.family == "whisper" or bool(cast(Any, self.model.config).do_stable_layer_norm)
 
     @property
     def _closing_norm(self) -> nn.Module | None:
-        if not self._stable:
+        if not self.norm_first:
             return None
         encoder: Any = self.model if self.family == "whisper" else self.model.encoder
         return cast(nn.Module, encoder.layer_norm)

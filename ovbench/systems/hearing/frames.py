@@ -173,9 +173,10 @@ class FileFrames(Frames):
 def _not_there(path: Path, name: str, size: int) -> InputError:
     program = "the program that makes them"
     if name.startswith("emotion2vec"):
+        # Of nine classes, as the one that thau-emo2vec-gemma's authors took.
         program = (
-            "FunASR: AutoModel(model='iic/emotion2vec_base').generate(CLIP, granularity='frame', "
-            "extract_embedding=True)[0]['feats'], and numpy.save"
+            "FunASR: AutoModel(model='iic/emotion2vec_base_finetuned').generate(CLIP, "
+            "granularity='frame', extract_embedding=True)[0]['feats'], and numpy.save"
         )
     return InputError(
         "a clip's vectors are not there",

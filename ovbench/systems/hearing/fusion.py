@@ -12,7 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import torch
@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from ovbench.errors import InputError
 from ovbench.systems.answers import Answer, Stage
-from ovbench.systems.hearing.base import SpeechModel
+from ovbench.systems.hearing.base import SpeechModel, check_length
 from ovbench.systems.hearing.clips import Clips
 from ovbench.systems.hearing.encoders import SpeechEncoder, open_speech_encoder
 from ovbench.systems.hearing.gating import Cmgi, SingleLayer
@@ -122,8 +122,7 @@ class FusionModel(SpeechModel):
         device = batch["inputs"].device
         batch["seconds"] = heard.seconds.to(device)
         if categories is not None:
-            target = torch.tensor([self.classes.index(one) for one in categories])
-            batch["target"] = target.to(device)
+            batch["target"] = self.target(categories).to(device)
         return batch
 
     def forward(self, **batch: Tensor) -> dict[str, Tensor]:
@@ -137,24 +136,15 @@ class FusionModel(SpeechModel):
         known = (heard, read.bool()) if self.masks else (None, None)
         pooled = self.fusion(states[-1].float(), text, *known)
         logits = pool(self.out(self.dropout(pooled)), batch["seconds"])
-        found = {"logits": logits}
-        if "target" in batch:
-            found["loss"] = nn.functional.cross_entropy(logits, batch["target"])
-        return found
+        return self.with_loss(logits, batch.get("target"))
 
-    @torch.no_grad()
     def answers(self, items: Sequence[Item]) -> list[Answer]:
         """The likeliest class of each, with all probabilities, and what was heard as text."""
-        good = [item for item in items if self.fault(item) is None]
-        found: dict[str, Answer] = {}
-        if good:
-            shares = self(**self.batch(good))["logits"].softmax(1).tolist()
-            for item, row in zip(good, shares, strict=True):
-                best = self.classes[max(range(len(row)), key=row.__getitem__)]
-                stage = self.transcript(item)
-                stages = () if stage is None else (stage,)
-                found[item.id] = Answer(item.id, best, "ok", 1, scores=tuple(row), stages=stages)
-        return [found.get(item.id) or Answer(item.id, "", "error", 0) for item in items]
+        found = []
+        for item, answer in zip(items, self.likeliest(items), strict=True):
+            stage = None if answer.status == "error" else self.transcript(item)
+            found.append(answer if stage is None else replace(answer, stages=(stage,)))
+        return found
 
     def provenance(self) -> dict[str, str]:
         """Both encoders as they were before any training, and the recognizer."""
@@ -178,12 +168,16 @@ def build(
     Raises
     ------
     InputError
-        If a part cannot be opened, or they do not fit together.
+        If a part cannot be opened, they do not fit together, or the speech encoder cannot hear
+        clips as long as the recipe shows it.
     """
     part = recipe.scale(scale)
     of_encoders = torch.float32 if recipe.train_encoders else dtype
+    speech = open_speech_encoder(base or part.audio_encoder, device, of_encoders)
+    where = f"recipe {recipe.name}, scale {scale}"
+    check_length(part.audio, speech.max_seconds, speech.name, where)
     parts = FusionParts(
-        speech=open_speech_encoder(base or part.audio_encoder, device, of_encoders),
+        speech=speech,
         text=open_text_encoder(part.text_encoder, device, of_encoders),
         recognizer=open_recognizer(part.asr, device, dtype) if part.asr else None,
         clips=Clips(part.audio, part.training.augment, seed),

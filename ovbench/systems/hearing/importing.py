@@ -1,6 +1,10 @@
 """Checkpoints that PEFT-SER's authors released, brought into ovbench's form.
 
-Their names are loralib's. These are understood, all others are refused by name:
+A released model is two files: the head's (``whisper_tiny_lora_16_conv_output.pt``) and LoRA's
+(``whisper_tiny_lora_16_conv_output_lora.pt``); the package keeps them as
+``whisper-tiny-lora-16-conv.pt`` and ``whisper-tiny-lora-16-conv_lora.pt``. A file that their
+training code wrote may hold all. The names in them are loralib's. These are understood, all others
+are refused by name:
 
 ========================================================  =========================================
 ``backbone_model.encoder.layers.N.fc1.lora_A`` (Whisper)  LoRA, (r, in); ``lora_B``: (out, r); also
@@ -9,9 +13,10 @@ Their names are loralib's. These are understood, all others are refused by name:
 intermediate_dense.lora_A``                               ``output_dense``
 ``model_seq.0``, ``.3``, ``.6``                           the head's convolutions
 ``out_layer.0``, ``.2``                                   its linear layers
-``weights``                                               its mean over hidden states
+``layer_weights``; ``weights`` in the training code       its mean over hidden states
 other ``backbone_model.…``, ``embed_positions``           the frozen encoder: has to be the same
 ``backbone_model.decoder.…`` (Whisper)                    has no part in it
+``layer_norm.…`` (MMS)                                    is not used by the published code
 ========================================================  =========================================
 
 LoRA's scaling is not in a checkpoint: it is that of the recipe.
@@ -22,6 +27,7 @@ from __future__ import annotations
 import pickle
 import re
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -41,6 +47,10 @@ State = dict[str, Tensor]
 
 _LORA = re.compile(r"backbone_model\.(.+)\.(lora_[AB])")
 _HEAD = {"model_seq": "convolutions", "out_layer": "out"}
+_MEAN = ("layer_weights", "weights")
+"""What the release and the training code call the weights of the mean over hidden states."""
+_UNUSED = {"whisper": "backbone_model.decoder.", "wav2vec2": "layer_norm."}
+"""Beginning of the names that have no part in a model, by the encoder's family."""
 _WEIGHT_NORM = {"weight_g": "parametrizations.weight.original0",
                 "weight_v": "parametrizations.weight.original1"}  # fmt: skip
 """Names that PyTorch gave the two parts of a normalised weight in earlier releases."""
@@ -56,7 +66,7 @@ class ImportedModel:
         As :func:`ovbench.systems.hearing.saved.open_speech_model` reads it.
     taken, checked, left_out:
         Tensors that became the model's, that were compared with the frozen encoder's, and that
-        have no part in it (Whisper's decoder).
+        have no part in it (Whisper's decoder, and a norm that MMS's code does not use).
     """
 
     folder: Path
@@ -66,50 +76,87 @@ class ImportedModel:
 
 
 def import_peft_ser(
-    file: Path,
+    files: Sequence[Path],
     recipe: SpeechClassifierRecipe,
     scale: str,
     folder: Path,
     *,
     base: str | None = None,
 ) -> ImportedModel:
-    """Bring a released checkpoint into ``folder``, as if ``recipe`` at ``scale`` had trained it.
+    """Bring a released model into ``folder``, as if ``recipe`` at ``scale`` had trained it.
 
     Parameters
     ----------
-    file:
-        ``*.pt``, read as plain tensors and never as code; or ``*.safetensors``.
+    files:
+        The head's and LoRA's, in any order, or one that holds both: ``*.pt``, read as plain
+        tensors and never as code; or ``*.safetensors``.
     base:
         The encoder, in place of the recipe's.
 
     Raises
     ------
     InputError
-        If the file cannot be read as tensors, has names that are not understood, lacks some, was
-        trained on another encoder, or does not fit the recipe.
+        If a file cannot be read as tensors, has names that are not understood or that another has
+        too, was trained on another encoder, or does not fit the recipe; or if the head or LoRA is
+        lacking.
     """
     if not isinstance(recipe.method, FfnLora):
         raise InputError(
             f"{recipe.name} is trained by {recipe.method.name}",
             expected="a recipe of LoRA, as the released checkpoints are",
         )
-    found = _read(file)
+    released = [(file, _read(file)) for file in files]
     model = cast(SpeechClassifier, build_model(recipe, scale, device="cpu", base=base))
-    where = str(file)
+    unused = _UNUSED.get(model.encoder.family)
     state: State = {}
+    seen: dict[str, Path] = {}
     checked = left_out = 0
-    for name, tensor in found.items():
-        ours = _trained_name(name, model)
-        if ours is not None:
-            state[ours] = tensor.float()
-        elif model.encoder.family == "whisper" and name.startswith("backbone_model.decoder."):
-            left_out += 1
-        else:
-            _check_frozen(name, tensor, model, where)
-            checked += 1
-    load_trained(model, state, where)
+    for file, found in released:
+        for name, tensor in found.items():
+            ours = _trained_name(name, model)
+            _refuse_twice(ours or name, name, file, seen)
+            if ours is not None:
+                state[ours] = tensor.float()
+            elif unused is not None and name.startswith(unused):
+                left_out += 1
+            else:
+                _check_frozen(name, tensor, model, str(file))
+                checked += 1
+    _refuse_half(state, files)
+    load_trained(model, state, ", ".join(map(str, files)))
     save_speech_model(model, folder, recipe, scale)
     return ImportedModel(folder, len(state), checked, left_out)
+
+
+def _refuse_twice(key: str, name: str, file: Path, seen: dict[str, Path]) -> None:
+    if key in seen:
+        raise InputError(
+            f"{name} is there twice: {seen[key]} has it too",
+            where=str(file),
+            expected="the two files of one released model, the head's and LoRA's",
+        )
+    seen[key] = file
+
+
+def _refuse_half(state: State, files: Sequence[Path]) -> None:
+    """Refuse a head without LoRA, and LoRA without a head, as one released file alone is."""
+    lora = any("lora_" in name for name in state)
+    head = any(name.startswith("head.") for name in state)
+    if lora and head:
+        return
+    last = files[-1]
+    if head:
+        found, other = "holds the head alone, without LoRA", f"{last.stem}_lora"
+    elif lora:
+        found, other = "holds LoRA alone, without the head", last.stem.removesuffix("_lora")
+    else:
+        found, other = "holds neither LoRA nor the head", ""
+    raise InputError(
+        found,
+        where=", ".join(map(str, files)),
+        expected="both files of a released model: X.pt, the head's, and X_lora.pt, LoRA's",
+        mend=f"name the other file too: {other}{last.suffix}" if other else None,
+    )
 
 
 def _read(file: Path) -> State:
@@ -141,7 +188,7 @@ def _read(file: Path) -> State:
 
 def _trained_name(name: str, model: SpeechClassifier) -> str | None:
     """What a trained tensor is called here; None for one that is not trained."""
-    if name == "weights":
+    if name in _MEAN:
         return "head.weights"
     first, _, rest = name.partition(".")
     if first in _HEAD:
@@ -175,7 +222,7 @@ def _check_frozen(name: str, tensor: Tensor, model: SpeechClassifier, where: str
             f"the name {name!r} is not understood",
             where=where,
             expected="LoRA of the feed-forward layers (….lora_A, ….lora_B), model_seq.…, "
-            "out_layer.…, weights, and the frozen encoder's own",
+            "out_layer.…, layer_weights, and the frozen encoder's own",
         )
     if name.endswith("embed_positions.weight"):  # their code cuts the table to a clip's length
         mine = mine[: len(tensor)]

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from ovbench.errors import InputError
 from ovbench.systems.answers import Answer
-from ovbench.systems.hearing.base import SpeechModel
+from ovbench.systems.hearing.base import SpeechModel, check_length
 from ovbench.systems.hearing.clips import Clips
 from ovbench.systems.hearing.encoders import open_speech_encoder
 from ovbench.systems.hearing.frames import FEATURES, EncoderFrames, FileFrames, Frames
@@ -116,8 +116,7 @@ class ProjectorModel(SpeechModel):
             padded = nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=-1)
             batch[name] = padded.to(device)
         if categories is not None:
-            target = torch.tensor([self.classes.index(one) for one in categories])
-            batch["target"] = target.to(device)
+            batch["target"] = self.target(categories).to(device)
         return batch
 
     def forward(self, **batch: Tensor) -> dict[str, Tensor]:
@@ -125,10 +124,7 @@ class ProjectorModel(SpeechModel):
         vectors, heard = self.frames(batch["inputs"], batch["mask"])
         sound = self.projector(vectors) * self._scale
         logits = pool(self._word_logits(sound, heard, batch), batch["seconds"])
-        found = {"logits": logits}
-        if "target" in batch:
-            found["loss"] = nn.functional.cross_entropy(logits, batch["target"])
-        return found
+        return self.with_loss(logits, batch.get("target"))
 
     def _word_logits(self, sound: Tensor, heard: Tensor, batch: Mapping[str, Tensor]) -> Tensor:
         """(rows, classes), float32: prompts padded on the left, so that all end together."""
@@ -159,17 +155,9 @@ class ProjectorModel(SpeechModel):
         rest = tokenizer(after, add_special_tokens=False)["input_ids"] if after else []
         return prompt_ids(tokenizer, before), [int(token) for token in rest]
 
-    @torch.no_grad()
     def answers(self, items: Sequence[Item]) -> list[Answer]:
         """The likeliest class of each, with the probabilities of all."""
-        good = [item for item in items if self.fault(item) is None]
-        found: dict[str, Answer] = {}
-        if good:
-            shares = self(**self.batch(good))["logits"].softmax(1).tolist()
-            for item, row in zip(good, shares, strict=True):
-                best = self.classes[max(range(len(row)), key=row.__getitem__)]
-                found[item.id] = Answer(item.id, best, "ok", 1, scores=tuple(row))
-        return [found.get(item.id) or Answer(item.id, "", "error", 0) for item in items]
+        return self.likeliest(items)
 
     def provenance(self) -> dict[str, str]:
         """The encoder, the language model and the prompt."""
@@ -230,7 +218,7 @@ def build(
     part = recipe.scale(scale)
     name = str(dtype).removeprefix("torch.")
     language_model = load_base(base or part.backbone, dtype=name, device=str(device))
-    frames = _open_frames(part, seed, device, dtype)
+    frames = _open_frames(part, f"recipe {recipe.name}, scale {scale}", seed, device, dtype)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = ProjectorModel(
@@ -240,15 +228,10 @@ def build(
 
 
 def _open_frames(
-    part: ProjectorScale, seed: int, device: torch.device, dtype: torch.dtype
+    part: ProjectorScale, where: str, seed: int, device: torch.device, dtype: torch.dtype
 ) -> Frames:
     if part.feature_size is not None:
         return FileFrames(part.encoder.removeprefix(FEATURES), part.feature_size, device)
     encoder = open_speech_encoder(part.encoder, device, dtype)
-    longest = encoder.max_seconds
-    if longest is not None and part.audio.max_seconds > longest:
-        raise InputError(
-            f"audio.max_seconds is {part.audio.max_seconds:g}; {encoder.name} hears {longest:g} s",
-            mend=f"set it to {longest:g} in the recipe",
-        )
+    check_length(part.audio, encoder.max_seconds, encoder.name, where)
     return EncoderFrames(encoder, Clips(part.audio, part.training.augment, seed))

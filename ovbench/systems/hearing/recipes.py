@@ -38,8 +38,15 @@ class Augmentation(Frozen):
 
     noise_snr: tuple[Number, Number] | None = None
     """White noise at a signal-to-noise ratio between these, dB."""
-    time_mask: Number = Field(default=0.0, ge=0, lt=1)
-    """Largest share of the clip that is silenced in one stretch."""
+    time_mask: tuple[Number, Number] | None = None
+    """One stretch of the clip is silenced, of a share of it between these; below 1."""
+
+    @model_validator(mode="after")
+    def _shares_are_shares(self) -> Self:
+        low, high = self.time_mask or (0.0, 0.0)
+        if not 0 <= low <= high < 1:
+            raise ValueError("time_mask: a lower and a higher share of the clip, from 0 to below 1")
+        return self
 
 
 class SpeechTraining(Frozen):
@@ -52,10 +59,10 @@ class SpeechTraining(Frozen):
     optimizer: Literal["adam", "adamw"] = "adamw"
     betas: tuple[Number, Number] = (0.9, 0.999)
     weight_decay: Number = Field(default=0.0, ge=0)
-    schedule: Literal["constant", "linear", "plateau", "step"] = "constant"
-    """``linear``: to 0 over all steps; ``plateau``: divided by 10 where dev has stopped getting
-    better for ``plateau_patience`` epochs; ``step``: divided by 10 over ``step_epochs`` epochs, by
-    the same factor each."""
+    schedule: Literal["constant", "plateau", "step"] = "constant"
+    """``plateau``: halved, but not to below 5e-5, where the dev loss has not fallen for more than
+    ``plateau_patience`` epochs, whatever ``choose_by`` is; ``step``: from epoch to epoch in a
+    straight line to a tenth over ``step_epochs`` epochs, and from there on constant."""
     plateau_patience: Count | None = None
     step_epochs: Count | None = None
     clip: Number | None = Field(default=None, gt=0)
@@ -139,11 +146,18 @@ class FfnLora(Frozen):
 
 
 class Bottleneck(Frozen):
-    """A bottleneck beside the feed-forward layers (``adapter``), or after them (``adapter_l``)."""
+    """A bottleneck beside the feed-forward layers (``adapter``), or after them (``adapter_l``).
+
+    As in the published code it gives what it is fed and the bottleneck's output together, and that
+    sum is added: what it is fed counts once more. See
+    :func:`ovbench.systems.hearing.classifier.attach`.
+    """
 
     name: Literal["adapter", "adapter_l"]
     size: Count = 128
     scale: Number = Field(default=0.1, gt=0)
+    dropout: Number = Field(default=0.1, ge=0, lt=1)
+    """Between its two linear maps."""
 
 
 class EmbeddingPrompt(Frozen):

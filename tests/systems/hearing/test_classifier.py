@@ -12,7 +12,7 @@ from clip_kit import clip, recipe_fields, recipe_of
 from transformers import WavLMConfig, WavLMModel
 
 from ovbench.errors import InputError
-from ovbench.systems.hearing.classifier import SpeechClassifier
+from ovbench.systems.hearing.classifier import BottleneckAdapter, SpeechClassifier
 from ovbench.systems.hearing.clips import Clips
 from ovbench.systems.hearing.encoders import SpeechEncoder, open_speech_encoder
 from ovbench.systems.hearing.opening import build_model
@@ -127,40 +127,82 @@ def test_the_head_is_what_its_formula_says() -> None:
 
 
 @pytest.mark.parametrize("form", ["adapter", "adapter_l"])
-@pytest.mark.parametrize("name", ["tinywhisper", "tinymms"])
-def test_bottlenecks_stand_beside_the_layers_or_after_them(name: str, form: str) -> None:
-    plain = made(HeadOnly(name="none"), name)
+@pytest.mark.parametrize("name", NAMES)
+def test_a_layer_with_a_bottleneck_is_what_its_formula_says(name: str, form: str) -> None:
     model = stirred(made(Bottleneck.model_validate({"name": form, "size": 8}), name))
     block: Any = model.encoder.blocks[0]
-    bare: Any = plain.encoder.blocks[0]
+    bare: Any = open_speech_encoder(name).blocks[0]
     adapter: Any = model.adapters[0]
     x = torch.randn(2, 5, 64)
 
-    def bottleneck(v: torch.Tensor) -> torch.Tensor:
+    def up(v: torch.Tensor) -> torch.Tensor:
         down = torch.relu(v @ adapter.down.weight.T + adapter.down.bias)
         return 0.1 * (down @ adapter.up.weight.T + adapter.up.bias)
 
     with torch.no_grad():
-        if name == "tinymms":
-            found, ffn = block.feed_forward(x), bare.feed_forward(x)
-            expected = ffn + bottleneck(x if form == "adapter" else ffn)
-        else:  # Whisper's layer has no module of its own for them: the layer by its formula
+        if name == "tinywavlm":  # r, then a norm; h = x + FFN(x), then a norm
+            found = block(x)[0]
+            r = x + bare.attention(x)[0]
+            inner = bare.layer_norm(r)
+            h = inner + bare.feed_forward(inner)
+            summed = h + (r + up(r)) if form == "adapter" else h + (h + up(h))
+            expected = bare.final_layer_norm(summed)
+        else:
             found = block(x, None)
-            inner = x + bare.self_attn(hidden_states=bare.self_attn_layer_norm(x))[0]
-            before = bare.final_layer_norm(inner)
-            ffn = bare.fc2(torch.nn.functional.gelu(bare.fc1(before)))
-            expected = inner + ffn + bottleneck(before if form == "adapter" else ffn)
+            if name == "tinywhisper":
+                r = x + bare.self_attn(hidden_states=bare.self_attn_layer_norm(x))[0]
+                f = bare.fc2(torch.nn.functional.gelu(bare.fc1(bare.final_layer_norm(r))))
+            else:
+                r = x + bare.attention(bare.layer_norm(x))[0]
+                f = bare.feed_forward(bare.final_layer_norm(r))
+            expected = r + f + (r + up(r) if form == "adapter" else f + up(f))
+        assert float(up(r).abs().max()) > 0.01
     torch.testing.assert_close(found, expected)
-    assert not torch.allclose(expected, expected - bottleneck(ffn))
 
 
-def test_bottlenecks_start_as_nothing(tmp_path: Path) -> None:
-    item = clip(tmp_path, "a", 0.3)
-    plain = made(HeadOnly(name="none"))
-    for form in ("adapter", "adapter_l"):
-        model = made(Bottleneck.model_validate({"name": form}))
-        model.head.load_state_dict(plain.head.state_dict())
-        assert torch.equal(logits(model, item), logits(plain, item))
+def test_a_bottleneck_by_hand() -> None:
+    # ReLU(3 - 1) = 2; up 2 x (2, 4) = (4, 8), and a tenth of it beside x. ReLU(1 - 3) = 0.
+    adapter = BottleneckAdapter(2, Bottleneck(name="adapter", size=1)).eval()
+    with torch.no_grad():
+        adapter.down.weight.copy_(torch.tensor([[1.0, -1.0]]))
+        adapter.up.weight.copy_(torch.tensor([[2.0], [4.0]]))
+        found = adapter(torch.tensor([[3.0, 1.0], [1.0, 3.0]]))
+    torch.testing.assert_close(found, torch.tensor([[3.4, 1.8], [1.0, 3.0]]))
+
+
+def test_a_bottleneck_gives_its_input_at_the_start() -> None:
+    torch.manual_seed(0)
+    adapter = BottleneckAdapter(64, Bottleneck(name="adapter"))
+    x = torch.randn(3, 64)
+    assert torch.equal(adapter(x), x)
+    for zero in (adapter.down.bias, adapter.up.weight, adapter.up.bias):
+        assert not zero.any()
+    largest = float(adapter.down.weight.detach().abs().max())
+    assert 0.99 / 8 < largest <= 1 / 8  # uniform within 1/sqrt(64)
+
+
+def test_a_tenth_of_a_bottleneck_is_dropped_in_training() -> None:
+    model = made(Bottleneck(name="adapter", size=1000))
+    adapter: Any = model.adapters[0]
+    with torch.no_grad():
+        adapter.down.weight.zero_()
+        adapter.down.bias.fill_(1.0)
+        adapter.up.weight.fill_(1.0)
+        x = torch.zeros(1, 64)
+        assert adapter(x)[0, 0] == pytest.approx(0.1 * 1000)
+        model.train()
+        kept = float(adapter(x)[0, 0]) / 0.1 * 0.9
+    assert kept == pytest.approx(round(kept), abs=0.01)
+    assert 850 < kept < 950  # 900, with a standard deviation of 9.5
+
+
+def test_each_layers_prompt_starts_by_xavier_of_its_own_shape() -> None:
+    method = EmbeddingPrompt(name="embedding_prompt", length=5)
+    prompts = made(method).prompts
+    assert prompts is not None
+    bound = (6 / (5 * 64 + 64)) ** 0.5  # of (1, 5, 64): into it 5 x 64, out of it 1 x 64
+    for layer in prompts.detach():
+        assert 0.97 * bound < float(layer.abs().max()) <= bound
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 from clip_kit import clip
+from pydantic import ValidationError
 
 from ovbench.systems.hearing import clips as module
 from ovbench.systems.hearing.clips import RATE, Clips, augment
@@ -79,20 +80,27 @@ def test_noise_has_the_ratio_that_was_asked_for() -> None:
     assert 28 < max(ratios) < 30.5
 
 
-def test_one_stretch_of_at_most_its_share_is_silenced() -> None:
+@pytest.mark.parametrize(("low", "high"), [(0.0, 0.2), (0.1, 0.15), (0.3, 0.3)])
+def test_one_stretch_of_a_share_between_two_is_silenced(low: float, high: float) -> None:
     draw = np.random.default_rng(0)
     lengths = []
     for _ in range(200):
-        masked = augment(np.ones(1000, np.float32), Augmentation(time_mask=0.2), draw)
+        masked = augment(np.ones(1000, np.float32), Augmentation(time_mask=(low, high)), draw)
         silent = np.flatnonzero(masked == 0)
         lengths.append(len(silent))
         assert len(silent) == 0 or silent[-1] - silent[0] + 1 == len(silent)
-    assert 190 <= max(lengths) <= 200
-    assert min(lengths) < 10
+    assert 1000 * low <= min(lengths) <= 1000 * low + 10
+    assert 1000 * high - 10 <= max(lengths) <= 1000 * high
+
+
+@pytest.mark.parametrize("shares", [(0.2, 0.1), (-0.1, 0.1), (0.0, 1.0), (0.1,), 0.1])
+def test_shares_that_are_none_are_refused(shares: object) -> None:
+    with pytest.raises(ValidationError, match="time_mask"):
+        Augmentation.model_validate({"time_mask": shares})
 
 
 def test_changes_depend_on_seed_epoch_and_item_alone(tmp_path: Path) -> None:
-    how = Augmentation(noise_snr=(10.0, 30.0), time_mask=0.2)
+    how = Augmentation(noise_snr=(10.0, 30.0), time_mask=(0.0, 0.2))
     items = [clip(tmp_path, name, 0.2) for name in "ab"]
 
     def changed(seed: int, epoch: int, order: list[Item]) -> dict[str, bytes]:

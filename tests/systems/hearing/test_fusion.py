@@ -27,6 +27,7 @@ from ovbench.systems.hearing.gating import (  # noqa: E402
 from ovbench.systems.hearing.recipes import GatedFusionRecipe  # noqa: E402
 from ovbench.systems.hearing.recognizer import Recognizer  # noqa: E402
 from ovbench.tasks import Item  # noqa: E402
+from ovbench.training.speech import look_speech  # noqa: E402
 
 NAMES = ["single-layer-fusion", "cmgi-fusion"]
 
@@ -274,6 +275,37 @@ def test_a_width_that_is_not_the_encoders_is_refused() -> None:
     recipe = recipe_of(GatedFusionRecipe, fields)
     with pytest.raises(InputError, match="the width is 48; tinyhubert has 64"):
         build(recipe, "tiny", seed=0, device=torch.device("cpu"), dtype=torch.float32)
+
+
+def test_another_speech_encoder_must_hear_as_long_as_the_recipe_shows_it() -> None:
+    fields = recipe_fields("cmgi-fusion")
+    cpu, tiny = torch.device("cpu"), fields["scales"]["tiny"]
+    for seconds, refused in ((30.0, "the width is 7; tinywhisper"), (31.0, "tinywhisper hears 30")):
+        tiny |= {"audio": {"max_seconds": seconds}, "width": 7}
+        recipe = recipe_of(GatedFusionRecipe, fields)
+        with pytest.raises(InputError, match=refused):
+            build(recipe, "tiny", seed=0, device=cpu, dtype=torch.float32, base="tinywhisper")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_base_stands_in_for_the_speech_encoder_before_training_too(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    recipe = recipe_of(GatedFusionRecipe, recipe_fields(name))
+
+    def missing(base: str | None) -> str:
+        with pytest.raises(InputError) as caught:
+            look_speech(recipe, "paper", "iemocap-4class", base=base)
+        return str(caught.value)
+
+    hubert = "facebook/hubert-large-ls960-ft"
+    assert hubert in missing(None)
+    other = missing("mine/other-hubert")
+    assert "mine/other-hubert" in other
+    assert hubert not in other
+    assert "google-bert/bert-base-uncased" in other
+    assert hubert not in missing("tinyhubert")
 
 
 @pytest.mark.parametrize("name", NAMES)

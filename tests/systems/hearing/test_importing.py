@@ -11,12 +11,15 @@ import torch
 from clip_kit import clip, recipe_fields, recipe_of
 from safetensors.torch import save_file
 from torch.nn.functional import gelu, linear
+from typer.testing import CliRunner
 
+from ovbench.cli.app import app
 from ovbench.errors import InputError
 from ovbench.systems.hearing.encoders import SpeechEncoder, open_speech_encoder
 from ovbench.systems.hearing.importing import import_peft_ser
 from ovbench.systems.hearing.recipes import SpeechClassifierRecipe
 from ovbench.systems.hearing.saved import open_speech_model
+from ovbench.systems.registry import bundled_folder
 
 State = dict[str, torch.Tensor]
 WHISPER, WAVLM = "peft-ser-whisper-tiny-lora", "peft-ser-wavlm-base-plus-lora"
@@ -110,9 +113,16 @@ def test_an_imported_model_is_the_function_of_the_released_one(
     state = released(opened.family)
     path = tmp_path / f"checkpoint.{kind}"
     torch.save(state, path) if kind == "pt" else save_file(state, path)
-    found = import_peft_ser(path, recipe(name), "tiny", tmp_path / "adapter")
+    found = import_peft_ser([path], recipe(name), "tiny", tmp_path / "adapter")
     assert (found.taken, found.checked, found.left_out) == (len(state), 0, 0)
-    model = open_speech_model(recipe(name), found.folder, "tiny", device="cpu").model
+    check_function(state, opened, recipe(name), tmp_path)
+
+
+def check_function(
+    state: State, opened: SpeechEncoder, recipe: SpeechClassifierRecipe, tmp_path: Path
+) -> None:
+    """The model in ``tmp_path / "adapter"`` is that of the released state."""
+    model = open_speech_model(recipe, tmp_path / "adapter", "tiny", device="cpu").model
     assert model.classes == ("neutral", "angry", "sad", "happy")
     item = clip(tmp_path, "a", 0.4)
     (samples,) = model.clips.windows(item)
@@ -121,9 +131,82 @@ def test_an_imported_model_is_the_function_of_the_released_one(
     torch.testing.assert_close(mine, forward(state, opened, samples), rtol=1e-3, atol=1e-3)
 
 
+def pair(state: State, folder: Path, kind: str = "pt") -> tuple[Path, Path]:
+    """The two files of a released model, under the names of the release."""
+    lora = {name: tensor for name, tensor in state.items() if "lora_" in name}
+    head = {name: tensor for name, tensor in state.items() if name not in lora}
+    head["layer_weights"] = head.pop("weights")
+    stem = "whisper_tiny_lora_16_conv_output"
+    paths = folder / f"{stem}.{kind}", folder / f"{stem}_lora.{kind}"
+    for path, part in zip(paths, (head, lora), strict=True):
+        torch.save(part, path) if kind == "pt" else save_file(part, path)
+    return paths
+
+
+@pytest.mark.parametrize("kind", ["pt", "safetensors"])
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_released_pair_is_one_model(kind: str, turned: bool, tmp_path: Path) -> None:
+    state = released("whisper")
+    files = pair(state, tmp_path, kind)
+    found = import_peft_ser(
+        files[::-1] if turned else files, recipe(WHISPER), "tiny", tmp_path / "adapter"
+    )
+    assert (found.taken, found.checked, found.left_out) == (len(state), 0, 0)
+    check_function(state, open_speech_encoder("tinywhisper"), recipe(WHISPER), tmp_path)
+
+
+def test_a_released_file_alone_is_told_the_other(tmp_path: Path) -> None:
+    head, lora = pair(released("whisper"), tmp_path)
+    cases = (
+        (head, r"holds the head alone.*Name the other file too: \S+_conv_output_lora\.pt"),
+        (lora, r"holds LoRA alone.*Name the other file too: \S+_conv_output\.pt"),
+    )
+    for file, told in cases:
+        with pytest.raises(InputError, match=told):
+            import_peft_ser([file], recipe(WHISPER), "tiny", tmp_path / "adapter")
+    frozen: Any = open_speech_encoder("tinywhisper").model.state_dict()
+    with pytest.raises(InputError, match="holds neither LoRA nor the head"):
+        imported({"embed_positions": frozen["embed_positions.weight"]}, tmp_path)
+    assert not (tmp_path / "adapter").exists()
+
+
+def test_a_name_in_two_files_is_refused(tmp_path: Path) -> None:
+    state = released("whisper")
+    head, lora = pair(state, tmp_path)
+    torch.save(state, tmp_path / "whole.pt")
+    whole = tmp_path / "whole.pt"
+    for files in ((head, head), (whole, lora), (head, whole)):
+        with pytest.raises(InputError, match=rf"is there twice: \S*{files[0].name} has it too"):
+            import_peft_ser(files, recipe(WHISPER), "tiny", tmp_path / "adapter")
+    with pytest.raises(InputError, match="layer_weights is there twice"):
+        imported(state | {"layer_weights": state["weights"]}, tmp_path)
+
+
+def test_the_norm_that_mms_does_not_use_is_left_out(tmp_path: Path) -> None:
+    norm = {"layer_norm.weight": torch.ones(64), "layer_norm.bias": torch.zeros(64)}
+    found = imported(released("wav2vec2") | norm, tmp_path, "peft-ser-mms-lora")
+    assert (found.checked, found.left_out) == (0, 2)
+    with pytest.raises(InputError, match=r"'layer_norm\.weight' is not understood"):
+        imported(released("whisper") | norm, tmp_path)
+
+
+def test_the_command_takes_both_files(tmp_path: Path) -> None:
+    text = (bundled_folder() / f"{WHISPER}.toml").read_text("utf-8")
+    six = 'classes = ["happy", "sad", "angry", "fearful", "surprised", "neutral"]\n'
+    assert six in text
+    text = text.replace(six, "").replace(f'name = "{WHISPER}"', 'name = "four"')
+    (tmp_path / "four.toml").write_text(text, "utf-8")
+    files = [str(path) for path in pair(released("whisper"), tmp_path)]
+    more = ["--model", str(tmp_path / "four.toml"), "--scale", "tiny", "-o", str(tmp_path / "out")]
+    found = CliRunner().invoke(app, ["import-peft-ser", *files, *more])
+    assert found.exit_code == 0, found.output
+    assert "19 tensors taken" in found.output.replace("\n", " ")
+    assert (tmp_path / "out" / "adapter" / "model.safetensors").exists()
+
+
 def imported(state: Any, tmp_path: Path, name: str = WHISPER) -> Any:
     torch.save(state, tmp_path / "c.pt")
-    return import_peft_ser(tmp_path / "c.pt", recipe(name), "tiny", tmp_path / "adapter")
+    return import_peft_ser([tmp_path / "c.pt"], recipe(name), "tiny", tmp_path / "adapter")
 
 
 def test_frozen_weights_have_to_be_the_encoders(tmp_path: Path) -> None:
@@ -189,7 +272,7 @@ def test_files_that_are_no_checkpoints_are_told(tmp_path: Path) -> None:
     (tmp_path / "c.safetensors").write_bytes(b"x" * 40)
     for name in ("a.pt", "b.pt", "c.safetensors", "none.pt"):
         with pytest.raises(InputError, match=name):
-            import_peft_ser(tmp_path / name, recipe(WHISPER), "tiny", tmp_path / "adapter")
+            import_peft_ser([tmp_path / name], recipe(WHISPER), "tiny", tmp_path / "adapter")
     with pytest.raises(InputError, match="'weights' is no tensor"):
         imported({"weights": 3}, tmp_path)
     with pytest.raises(InputError, match="holds no state dict"):

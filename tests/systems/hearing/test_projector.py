@@ -284,7 +284,8 @@ def test_vectors_are_read_beside_the_clips(items: list[Item], files_model: Proje
 def test_a_missing_file_says_which_and_how_to_make_it(
     items: list[Item], files_model: ProjectorModel
 ) -> None:
-    with pytest.raises(InputError, match=r"a\.emotion2vec\.npy: .*not there.*FunASR"):
+    told = r"a\.emotion2vec\.npy: .*not there.*FunASR.*'iic/emotion2vec_base_finetuned'"
+    with pytest.raises(InputError, match=told):
         files_model.fault(items[0])
 
 
@@ -335,6 +336,8 @@ def test_the_recipes_say_what_was_published(name: str) -> None:
     words = [paper.words[one] for one in recipe.classes]
     assert words == ["neutral", "disgust", "angry", "happy", "sad", "fear"]
     training = paper.training
+    # The frames stand between the colon and 'Output', for the one token of an empty line.
+    assert "{transcript}\nAudio information:{audio}Output:\nemotion = " in paper.prompt.text
     assert (training.betas, training.weight_decay, training.epochs) == ((0.9, 0.98), 0.01, 8)
     assert {p.value for p in recipe.published} >= {79.04 if name == NAMES[0] else 51.34}
 
