@@ -59,7 +59,7 @@ SLOW = {
     "ovbench leak-test runs/lora-las-r4/tinyov",
     "ovbench params --model lora-las-r4,lora-las-r4-full --base qwen2.5-7b",
     "ovbench params --model lora-las-r4,lora-las-r4-full",
-    "ovbench eval --model prosody-lora-las-r4 --tasks tinyspeech",
+    "ovbench eval --model prosody-lora-las-r8 --tasks tinyspeech",
     "ovbench train --model peft-ser-whisper-tiny-lora",
     "ovbench eval --model peft-ser-whisper-tiny-lora --tasks tinyspeech-6class",
     "ovbench compare prosody-affectgpt-lora-r8 peft-ser-whisper-tiny-lora single-layer-fusion"

@@ -72,7 +72,7 @@ def compare(
       ovbench compare affectgpt-lora-r8 lora-las-r4 --seeds 5 --plot comparison.svg
       ovbench compare runs/affectgpt-lora-r8/tinyov runs/lora-las-r4/tinyov
       ovbench compare affectgpt-lora-r8 dora-r8 --seeds 3 --markdown table.md --json -
-      ovbench compare prosody-lora-las-r4 single-layer-fusion --task tinyspeech,tinyspeech-6class
+      ovbench compare prosody-lora-las-r8 single-layer-fusion --task tinyspeech,tinyspeech-6class
 
     Exit codes: 0 compared, 1 failed while running, 2 bad input, or something is missing, 3 a
     damaged file, 130 stopped (what was done is kept).

@@ -41,7 +41,7 @@ FROM_SOUND = {
     ),
     *("thau-gemma-lora", "thau-qwen2-audio-lora", "thau-whisper-gemma", "thau-emo2vec-gemma"),
     *("single-layer-fusion", "cmgi-fusion"),
-    *("prosody-lora-las-r4", "prosody-affectgpt-lora-r8"),
+    *("prosody-lora-las-r4", "prosody-lora-las-r8", "prosody-affectgpt-lora-r8"),
     *("pipeline-prosody-rules", "pipeline-ov-mer"),
     *("affectgpt-external", "salmonn-external", "emotion2vec-external", "external-example"),
 }

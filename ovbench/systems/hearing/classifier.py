@@ -13,9 +13,8 @@ import torch
 from peft import LoraConfig, inject_adapter_in_model
 from torch import Tensor, nn
 
-from ovbench.errors import InputError
 from ovbench.systems.answers import Answer
-from ovbench.systems.hearing.base import SpeechModel
+from ovbench.systems.hearing.base import SpeechModel, check_length
 from ovbench.systems.hearing.clips import Clips
 from ovbench.systems.hearing.encoders import SpeechEncoder, open_speech_encoder
 from ovbench.systems.hearing.recipes import (
@@ -89,7 +88,8 @@ class BottleneckAdapter(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Of any shape (…, size), in the dtype of ``x``."""
         narrow = self.dropout(self.down(x.to(self.up.weight.dtype)).relu())
-        return x + (self.scale * self.up(narrow)).to(x.dtype)
+        up: Tensor = self.up(narrow)
+        return x + (self.scale * up).to(x.dtype)
 
 
 class SpeechClassifier(SpeechModel):
@@ -142,30 +142,18 @@ class SpeechClassifier(SpeechModel):
         batch = self.encoder.features(heard.samples)
         batch["seconds"] = heard.seconds.to(self.encoder.device)
         if categories is not None:
-            target = torch.tensor([self.classes.index(one) for one in categories])
-            batch["target"] = target.to(self.encoder.device)
+            batch["target"] = self.target(categories).to(self.encoder.device)
         return batch
 
     def forward(self, **batch: Tensor) -> dict[str, Tensor]:
         """``logits``, and with a ``target`` also ``loss``, the mean cross-entropy."""
         states, frames = self.encoder.hidden_states(batch["inputs"], batch["mask"], self.prompts)
         logits = pool(self.head(states, frames), batch["seconds"])
-        found = {"logits": logits}
-        if "target" in batch:
-            found["loss"] = nn.functional.cross_entropy(logits, batch["target"])
-        return found
+        return self.with_loss(logits, batch.get("target"))
 
-    @torch.no_grad()
     def answers(self, items: Sequence[Item]) -> list[Answer]:
         """The likeliest class of each, with the probabilities of all."""
-        heard = [item for item in items if self.fault(item) is None]
-        found: dict[str, Answer] = {}
-        if heard:
-            shares = self(**self.batch(heard))["logits"].softmax(1)
-            for item, share in zip(heard, shares.tolist(), strict=True):
-                word = self.classes[share.index(max(share))]
-                found[item.id] = Answer(item.id, word, "ok", 1, scores=tuple(share))
-        return [found.get(item.id, Answer(item.id, "", "error", 0)) for item in items]
+        return self.likeliest(items)
 
     def provenance(self) -> dict[str, str]:
         """The encoder's hash."""
@@ -190,12 +178,8 @@ def build(
     """
     part = recipe.scale(scale)
     encoder = open_speech_encoder(base or part.backbone, device, dtype)
-    longest = encoder.max_seconds
-    if longest is not None and part.audio.max_seconds > longest:
-        raise InputError(
-            f"audio.max_seconds is {part.audio.max_seconds:g}; {encoder.name} hears {longest:g} s",
-            where=f"recipe {recipe.name}, scale {scale}",
-        )
+    where = f"recipe {recipe.name}, scale {scale}"
+    check_length(part.audio, encoder.max_seconds, encoder.name, where)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = SpeechClassifier(
@@ -249,7 +233,8 @@ def attach(block: nn.Module, adapter: BottleneckAdapter, encoder: SpeechEncoder,
         fed[:] = [args[0]]
 
     def added(out: Tensor) -> Tensor:
-        return out + adapter(fed.pop() if beside else out)
+        more: Tensor = adapter(fed.pop() if beside else out)
+        return out + more
 
     if beside:
         begin: nn.Module = parts.final_layer_norm if encoder.norm_first else parts.layer_norm
