@@ -52,13 +52,22 @@ def import_peft_ser(
             f"{model} is no speech classifier", expected="a recipe such as peft-ser-mms-lora"
         )
     out = Path(output_path) if output_path else train_folder(opt.RUNS, recipe.name, scale)
+    if out.is_dir() and any(out.iterdir()):
+        raise InputError(
+            "the folder is not empty",
+            where=str(out),
+            expected="a folder of its own, so that no report of another model stands beside it",
+            mend="name another one with --output-path",
+        )
     with needs_models("ovbench import-peft-ser"):
         from ovbench.systems.hearing.importing import import_peft_ser as imported
 
         found = imported(
             [Path(one) for one in checkpoints], recipe, scale, out / "adapter", base=base
         )
+    named = "" if output_path is None else f" --adapter {out}"
     typer.echo(
         f"{found.folder}: {found.taken} tensors taken, {found.checked} of the frozen encoder are "
-        f"the same, {found.left_out} have no part in it"
+        f"the same, {found.left_out} have no part in it\n"
+        f"evaluate: ovbench eval --model {model} --scale {scale}{named}"
     )

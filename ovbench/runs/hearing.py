@@ -37,6 +37,7 @@ def evaluate_hearing(
     on_preflight: Callable[[Preflight], None] | None = None,
 ) -> list[RunResult]:
     """Evaluate it on tasks; arguments and errors as :func:`ovbench.runs.recipe.evaluate_recipe`."""
+    from ovbench.systems.hearing.opening import locate_frozen_parts
     from ovbench.systems.hearing.saved import open_speech_model
     from ovbench.systems.hearing.system import HearingSystem
 
@@ -44,6 +45,7 @@ def evaluate_hearing(
     for task in tasks:
         with missing.noted():
             _require_clips(task)
+    locate_frozen_parts(recipe, place.scale, place.base, missing)
     with missing.noted():
         folder = find_adapter(recipe, place, out, asked)
     missing.tell()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import ValidationError as PydanticError
 
-from ovbench.errors import InputError, OvbenchError, ValidationError
+from ovbench.errors import InputError, InterruptedRunError, OvbenchError, ValidationError
 from ovbench.io.atomic import write_bytes
 from ovbench.io.lock import locked
 from ovbench.progress import track
@@ -50,6 +50,8 @@ def write_descriptions(
     file = Path(path)
     if file.is_dir() or not file.name:
         raise InputError("this is a folder", where=str(file), expected="the name of a file")
+    if file.exists() and not file.is_file():
+        raise InputError("this is no regular file", where=str(file), mend="name another with --out")
     if not file.parent.is_dir():
         raise InputError("there is no such folder", where=str(file.parent))
     with ExitStack() as stack:
@@ -64,8 +66,15 @@ def write_descriptions(
             ) from None
         done = _read_back(file, describer.id)
         missing = [clip for clip in clips if clip.id not in done]
-        for said in _appended(file, describe_all(describer, missing)):
-            done[said.id] = said.status
+        try:
+            for said in _appended(file, describe_all(describer, missing)):
+                done[said.id] = said.status
+        except KeyboardInterrupt:
+            kept = sum(clip.id in done for clip in clips)
+            raise InterruptedRunError(
+                f"Stopped: {kept} of {len(clips)} clips are described in {file}. The same command "
+                "goes on from there."
+            ) from None
     return Counter(done[clip.id] for clip in clips)
 
 

@@ -17,12 +17,10 @@ from ovbench.errors import InputError, OvbenchError
 from ovbench.io.atomic import write_text
 from ovbench.io.folders import make_folder, settle
 from ovbench.io.lock import locked
-from ovbench.systems.backbones import locate
 from ovbench.systems.devices import is_out_of_memory, resolve_device, resolve_dtype
 from ovbench.systems.hearing.base import SpeechModel
-from ovbench.systems.hearing.opening import build_model
+from ovbench.systems.hearing.opening import build_model, locate_frozen_parts
 from ovbench.systems.hearing.recipes import HearingRecipe, SpeechTraining
-from ovbench.systems.hearing.saved import FROZEN_PARTS
 from ovbench.systems.missing import Missing
 from ovbench.systems.recipe import Recipe
 from ovbench.systems.registry import load_recipe
@@ -175,14 +173,7 @@ def look_speech(
     """
     chosen, found = _hearing(recipe), []
     missing = Missing(f"training {chosen.name} at scale {scale}")
-    names = chosen.scale(scale).model_dump(include=set(FROZEN_PARTS))
-    if base is not None:
-        names["audio_encoder" if chosen.kind == "gated_fusion" else "backbone"] = str(base)
-    for name in names.values():
-        # Names without a slash are those of bundled parts, and of features that are files.
-        if name and ("/" in name or Path(name).is_dir()):
-            with missing.noted():
-                locate(name)
+    locate_frozen_parts(chosen, scale, base, missing)
     for at, name in enumerate(("train", "dev")):
         with missing.noted():
             found.append(trainable(splits[at]) if splits else split_of(task, name))

@@ -26,6 +26,7 @@ from __future__ import annotations
 
 import pickle
 import re
+import warnings
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -116,6 +117,7 @@ def import_peft_ser(
             ours = _trained_name(name, model)
             _refuse_twice(ours or name, name, file, seen)
             if ours is not None:
+                _refuse_broken(name, tensor, file)
                 state[ours] = tensor.float()
             elif unused is not None and name.startswith(unused):
                 left_out += 1
@@ -136,6 +138,15 @@ def _refuse_twice(key: str, name: str, file: Path, seen: dict[str, Path]) -> Non
             expected="the two files of one released model, the head's and LoRA's",
         )
     seen[key] = file
+
+
+def _refuse_broken(name: str, tensor: Tensor, file: Path) -> None:
+    if not bool(torch.isfinite(tensor).all()):
+        raise InputError(
+            f"{name} has values that are no finite numbers",
+            where=str(file),
+            mend="copy the file again; a training that failed leaves such weights",
+        )
 
 
 def _refuse_half(state: State, files: Sequence[Path]) -> None:
@@ -163,7 +174,8 @@ def _read(file: Path) -> State:
     try:
         if file.suffix == ".safetensors":
             return load_file(file)
-        loaded: object = torch.load(file, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings(action="ignore"):  # what is wrong is told below
+            loaded: object = torch.load(file, map_location="cpu", weights_only=True)
     except OSError as error:
         raise InputError(f"cannot be read ({error.strerror})", where=str(file)) from None
     except pickle.UnpicklingError:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 
+from ovbench.systems.backbones import locate
 from ovbench.systems.devices import resolve_device, resolve_dtype
+from ovbench.systems.hearing.recipes import FROZEN_PARTS
 
 if TYPE_CHECKING:
     from ovbench.systems.hearing.base import SpeechModel
     from ovbench.systems.hearing.recipes import HearingRecipe
+    from ovbench.systems.missing import Missing
 
 
 def build_model(
@@ -58,3 +62,21 @@ def build_model(
         from ovbench.systems.hearing import audio_lm
 
         return audio_lm.build(recipe, scale, seed=seed, device=where, dtype=kind, base=base)
+
+
+def locate_frozen_parts(
+    recipe: HearingRecipe, scale: str, base: str | Path | None, missing: Missing
+) -> None:
+    """Note in ``missing`` which frozen weights of a recipe are not on this machine.
+
+    ``base`` takes the place of the part that ``--base`` names: the speech encoder of a fusion, the
+    backbone of anything else.
+    """
+    names = recipe.scale(scale).model_dump(include=set(FROZEN_PARTS))
+    if base is not None:
+        names["audio_encoder" if recipe.kind == "gated_fusion" else "backbone"] = str(base)
+    for name in names.values():
+        # Names without a slash are those of bundled parts, and of features that are files.
+        if name and ("/" in name or Path(name).is_dir()):
+            with missing.noted():
+                locate(name)

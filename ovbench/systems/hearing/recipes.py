@@ -328,3 +328,5 @@ class AudioLmRecipe(_Hearing[AudioLmScale]):
 
 HearingRecipe = SpeechClassifierRecipe | ProjectorLmRecipe | GatedFusionRecipe | AudioLmRecipe
 """A recipe of any system that hears."""
+FROZEN_PARTS = ("backbone", "encoder", "audio_encoder", "text_encoder", "asr")
+"""Fields of a scale that name frozen weights."""

@@ -20,6 +20,7 @@ from ovbench.errors import InputError
 from ovbench.io.folders import whole_folder
 from ovbench.systems.backbones import read_json
 from ovbench.systems.hearing.opening import build_model
+from ovbench.systems.hearing.recipes import FROZEN_PARTS
 
 if TYPE_CHECKING:
     from ovbench.systems.hearing.base import SpeechModel
@@ -29,8 +30,6 @@ WEIGHTS, RECORD = "model.safetensors", "model.json"
 SCHEMA = "ovbench.speech-model/1"
 _TOLD = ("name", "title", "paper", "citation", "licence", "notes", "published", "scales", "classes")
 _NOT_ITS_FORM = ("training", "train_task", "eval_tasks", "classes", "prompt")
-FROZEN_PARTS = ("backbone", "encoder", "audio_encoder", "text_encoder", "asr")
-"""Fields that name frozen parts; whether these are the same is told by their hashes."""
 
 
 @dataclass(frozen=True)
