@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from sounds import voice, write
 
-from ovbench.errors import InputError, OvbenchError, ValidationError
+from ovbench.errors import InputError, InterruptedRunError, OvbenchError, ValidationError
 from ovbench.io.lock import locked
 from ovbench.speech.clips import find_clips
 from ovbench.speech.describe import Description
@@ -56,7 +56,7 @@ def test_a_line_a_clip_in_order(tmp_path: Path) -> None:
 def test_a_killed_run_goes_on_to_the_same_file(tmp_path: Path) -> None:
     whole, broken = tmp_path / "whole.jsonl", tmp_path / "broken.jsonl"
     write_descriptions(whole, Scripted(), CLIPS)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(InterruptedRunError, match="3 of 5 clips are described"):
         write_descriptions(broken, Scripted(dies_at="d"), CLIPS)
     assert [line["id"] for line in lines(broken)] == list("abc")
     again = Scripted()
