@@ -124,8 +124,9 @@ def test_runs_are_compared(evaluated: tuple[Path, str]) -> None:
 
 def test_every_recipe_has_a_bundled_adapter_that_is_told_from_its_base(tmp_path: Path) -> None:
     listed = json.loads(run("list", "models", "--json", "-").stdout)["models"]
-    names = [model["name"] for model in listed if model["kind"] == "causal_lm"]
-    assert len(names) >= 11
+    tunable = [model for model in listed if model["kind"] == "causal_lm"]
+    names = [one["name"] for one in tunable if one["scales"]["tiny"]["train_task"] is None]
+    assert len(names) >= 11  # those of TinyOV; what is trained on clips has tests of its own
     done = run("eval", "--model", ",".join(names), "--limit", "8", "--draws", "0", "--no-floors",
                "--json", "-", cwd=tmp_path)  # fmt: skip
     results = json.loads(done.stdout)["results"]

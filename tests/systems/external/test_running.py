@@ -396,10 +396,15 @@ class TestEnd:
                 time.sleep(0.01)
             os.kill(os.getpid(), signal.SIGINT)
 
+        # A shell starts what it puts into the background with this signal ignored.
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
         finger = threading.Thread(target=press)
         finger.start()
-        with pytest.raises(KeyboardInterrupt):
-            list(system.predict(ITEMS, 8))
+        try:
+            with pytest.raises(KeyboardInterrupt):
+                list(system.predict(ITEMS, 8))
+        finally:
+            signal.signal(signal.SIGINT, before)
         finger.join()
         assert gone(int(notes(tmp_path)[1]))
 
