@@ -31,7 +31,7 @@ suppress_warnings = ["myst.header"]
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
 # By their names, not by what they stand for.
-autodoc_type_aliases = {name: name for name in ("Gold", "Protocol", "Source")}
+autodoc_type_aliases = {name: name for name in ("Gold", "Protocol", "Recipe", "Source")}
 napoleon_google_docstring = False
 napoleon_use_rtype = False
 napoleon_use_ivar = True
