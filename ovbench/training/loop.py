@@ -29,15 +29,13 @@ from ovbench.training.encode import Encoded
 from ovbench.training.evaluate import evaluate
 from ovbench.training.optim import adamw, parameter_groups, rate_factor, set_rates
 from ovbench.training.processes import DeviceBatch, same_start
-from ovbench.training.report import DevPoint, StepReport
+from ovbench.training.report import ADAPTER, LAST, DevPoint, StepReport
 from ovbench.training.step import Stepper, StepSums, randomness_kept
 from ovbench.training.stop import NonFiniteError, StopRequest, interrupted
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-ADAPTER, LAST = "adapter", "last"
-"""Folders in a run's output: the best adapter so far, and the states to resume from."""
 MAX_SKIPPED = 50
 """float16 steps in a row that may overflow before training counts as diverged. The scaler needs
 some 16 at the start to come down from its first scale."""

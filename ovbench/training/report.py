@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from ovbench.errors import InputError
 from ovbench.errors import ValidationError as BrokenFileError
 
 REPORT_FILE = "training.json"
+ADAPTER, LAST = "adapter", "last"
+"""Folders in a run's output: the best adapter so far, and the states to resume from."""
 REPORT_SCHEMA: Literal["ovbench.training/1"] = "ovbench.training/1"
 """Rises whenever a field changes meaning; fields are never reused."""
 
+Report = TypeVar("Report")
 Tracker = Literal["tensorboard", "wandb"]
 Ending = Literal["steps", "patience"]
 
@@ -115,6 +120,28 @@ class TrainingReport(_Frozen):
     def to_json(self) -> str:
         """The report as the text of :data:`REPORT_FILE`."""
         return json.dumps(self.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n"
+
+
+def finished_report(folder: Path, resume: bool, read: Callable[[Path], Report]) -> Report | None:
+    """The report of the finished run in ``folder``, if there is one and it is asked for.
+
+    Raises
+    ------
+    InputError
+        If there is a run, finished or not, and it was not asked to go on.
+    """
+    report = folder / REPORT_FILE
+    if resume:
+        return read(report) if report.exists() else None
+    for name in (REPORT_FILE, LAST, ADAPTER):
+        if (folder / name).exists():
+            state = "a finished training" if report.exists() else "a training that was begun"
+            raise InputError(
+                f"the folder holds {state}",
+                where=str(folder),
+                mend="go on with --resume, or train into another folder",
+            )
+    return None
 
 
 def read_report(path: Path) -> TrainingReport:

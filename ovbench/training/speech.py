@@ -27,7 +27,7 @@ from ovbench.systems.registry import load_recipe
 from ovbench.tasks import trainable
 from ovbench.training.prepare import Splits, first_weights
 from ovbench.training.record import PACKAGES, peak_memory
-from ovbench.training.report import REPORT_FILE
+from ovbench.training.report import ADAPTER, LAST, REPORT_FILE, finished_report
 from ovbench.training.speech_data import Examples, balanced_weights, examples
 from ovbench.training.speech_report import SpeechTrainingReport, read_speech_report
 from ovbench.training.speech_state import (
@@ -37,7 +37,7 @@ from ovbench.training.speech_state import (
     load_state,
     value_of,
 )
-from ovbench.training.speech_trainer import ADAPTER, LAST, SpeechPlan, SpeechTrainer
+from ovbench.training.speech_trainer import SpeechPlan, SpeechTrainer
 from ovbench.training.splits import split_of, told
 from ovbench.training.step import randomness_kept
 from ovbench.training.stop import StopRequest, interrupted
@@ -99,7 +99,7 @@ def train_speech(
     where = _device(device)
     settings = _settings(chosen.scale(scale).training, dtype, where, epochs)
     folder, task = Path(out), splits[0].id if splits else task or chosen.train_task(scale)
-    report = _look_at(folder, resume)
+    report = finished_report(folder, resume, read_speech_report)
     found = look_speech(chosen, scale, task, base=base, splits=splits)
     model = build_model(
         chosen,
@@ -276,28 +276,6 @@ def _settings(
             "float16 training needs a GPU", mend="choose --dtype float32 or bfloat16 on a CPU"
         )
     return changed
-
-
-def _look_at(folder: Path, resume: bool) -> SpeechTrainingReport | None:
-    """The report of the finished run in ``folder``, if there is one and it is asked for.
-
-    Raises
-    ------
-    InputError
-        If there is a run, finished or not, and it was not asked to go on.
-    """
-    report = folder / REPORT_FILE
-    if resume:
-        return read_speech_report(report) if report.exists() else None
-    for name in (REPORT_FILE, LAST, ADAPTER):
-        if (folder / name).exists():
-            state = "a finished training" if report.exists() else "a training that was begun"
-            raise InputError(
-                f"the folder holds {state}",
-                where=str(folder),
-                mend="go on with --resume, or train into another folder",
-            )
-    return None
 
 
 def _identity_of(report: SpeechTrainingReport) -> dict[str, str | int]:

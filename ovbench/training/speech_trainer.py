@@ -33,6 +33,7 @@ from ovbench.systems.hearing.base import SpeechModel
 from ovbench.systems.hearing.clips import Clips
 from ovbench.systems.hearing.recipes import HearingRecipe, SpeechTraining
 from ovbench.systems.hearing.saved import save_speech_model
+from ovbench.training.report import ADAPTER, LAST
 from ovbench.training.speech_data import Examples, dev_scores
 from ovbench.training.speech_report import EpochPoint
 from ovbench.training.speech_state import (
@@ -44,8 +45,6 @@ from ovbench.training.speech_state import (
 )
 from ovbench.training.stop import NonFiniteError, StopRequest
 
-ADAPTER, LAST = "adapter", "last"
-"""Folders in a run's output: the best epoch's weights, and the states to resume from."""
 PLATEAU_FACTOR, PLATEAU_FLOOR = 0.5, 5e-5
 """What the rate is multiplied by on a plateau of the dev loss, and its least: PEFT-SER's code."""
 STEP_END = 0.1

@@ -24,15 +24,17 @@ from ovbench.systems.settings import TrainingSettings
 from ovbench.tasks import load_task
 from ovbench.training.buckets import steps_per_epoch
 from ovbench.training.checkpoint import Progress
-from ovbench.training.loop import ADAPTER, LAST, Plan, fit
+from ovbench.training.loop import Plan, fit
 from ovbench.training.prepare import Ready, Splits, look, prepare
 from ovbench.training.processes import open_accelerator
 from ovbench.training.record import report_of
 from ovbench.training.report import (
+    LAST,
     REPORT_FILE,
     StepReport,
     Tracker,
     TrainingReport,
+    finished_report,
     read_report,
 )
 
@@ -112,7 +114,7 @@ def train(
         "batch order seed": order,
         "dtype": settings.dtype,
     }
-    finished = _look_at(folder, resume)
+    finished = finished_report(folder, resume, read_report)
     if finished:
         made_of = _made_of(chosen, scale, splits or task, base)
         _check_same(finished, asked | made_of, settings.steps, folder)
@@ -217,28 +219,6 @@ def _steps(settings: TrainingSettings, items: int) -> int:
         return settings.steps
     per_epoch = steps_per_epoch(items, settings.batch_size * settings.accumulation)
     return max(1, math.ceil((settings.epochs or 0) * per_epoch))
-
-
-def _look_at(folder: Path, resume: bool) -> TrainingReport | None:
-    """The report of the finished run in ``folder``, if there is one and it is asked for.
-
-    Raises
-    ------
-    InputError
-        If there is a run, finished or not, and it was not asked to go on.
-    """
-    report = folder / REPORT_FILE
-    if resume:
-        return read_report(report) if report.exists() else None
-    for name in (REPORT_FILE, LAST, ADAPTER):
-        if (folder / name).exists():
-            state = "a finished training" if report.exists() else "a training that was begun"
-            raise InputError(
-                f"the folder holds {state}",
-                where=str(folder),
-                mend="go on with --resume, or train into another folder",
-            )
-    return None
 
 
 def _made_of(
