@@ -21,6 +21,15 @@ class Ci(StrEnum):
     wald = "wald"
 
 
+class Engine(StrEnum):
+    """Where the work is done."""
+
+    auto = "auto"
+    memory = "memory"
+    stream = "stream"
+    ray = "ray"
+
+
 _WITH_SAMPLES = {
     *("from_samples", "json", "format", "draws", "seed", "confidence", "ci"),
     *("cluster_by", "by", "folds", "floors"),
@@ -99,6 +108,13 @@ def score(
     from_samples: Annotated[
         str | None, typer.Option(help="Score such a file again, without predictions or gold.")
     ] = None,
+    engine: Annotated[
+        Engine,
+        typer.Option(
+            help="stream: Parquet of any size, batch by batch (auto does so above 2 million rows); "
+            "ray: the same on a Ray cluster. The result is the same."
+        ),
+    ] = Engine.auto,
     data: opt.Data = None,
 ) -> None:
     """Score a file of predictions against gold labels, or against a task's.
@@ -116,6 +132,7 @@ def score(
       ovbench score preds.csv --gold gold.csv -p closed-set --folds session --ci wald
       ovbench score preds.csv --task iemocap-4class --split folds
       cat preds.jsonl | ovbench score - --gold gold.jsonl --json -
+      ovbench score predictions/ --gold gold/ --engine stream
       ovbench score --from-samples samples.jsonl
 
     Exit codes: 0 scored, 2 bad input.
@@ -167,6 +184,7 @@ def score(
                 chosen,
                 against=against or (),
                 samples=samples,
+                engine=engine.value,
             )
     if json is not None:
         write_json(json, result.to_json())

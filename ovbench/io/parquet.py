@@ -7,7 +7,7 @@ at the parser's separator, each distinct piece is worked out once, and only cell
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from ovbench.errors import InputError, MissingExtraError
-from ovbench.io.columns import Columns, Wanted, choose_columns
+from ovbench.errors import InputError
+from ovbench.io.columns import Columns, Wanted
 from ovbench.io.labels.base import LabelParser, PlainForm, Status
 from ovbench.io.labels.lists import LabelLists, PlainReader, parse_cells
-from ovbench.io.records import Cell, Records, RecordsBuilder, to_cell
+from ovbench.io.parquet_parts import columns_of_parts, import_polars, part_name, readable
+from ovbench.io.records import MAX_CHARACTERS, Cell, Records, RecordsBuilder, to_cell
 
 if TYPE_CHECKING:
     import polars as pl
@@ -44,55 +45,38 @@ def read_parquet(paths: Sequence[Path], source: str, wanted: Wanted) -> Records:
     InputError
         If a file cannot be read, a column is missing or of another kind, or an id is missing.
     """
-    try:
-        import polars as pl
-    except ImportError:
-        raise MissingExtraError("reading Parquet", "parquet") from None
+    pl = import_polars()
     if wanted.split is not None:
         raise InputError(
             f"the file has no splits, so none is called {wanted.split!r}",
             where=source,
             mend="leave out --split",
         )
-    types: dict[str, pl.DataType] = {}
+    columns, names = columns_of_parts(paths, source, wanted)
     tables = []
     for path in paths:
-        where = source if len(paths) == 1 else f"{source}, part {path.name!r}"
-        try:
-            schema = pl.read_parquet_schema(path)
-            if not types:
-                columns = choose_columns(list(schema), wanted, where)
-                chosen = dict.fromkeys([columns.id, columns.label, *columns.extra.values()])
-                types = {name: schema[name] for name in chosen}
-            _check_part(schema, types, where, paths[0].name)
-            tables.append(pl.read_parquet(path, columns=list(types), glob=False))
-        except (pl.exceptions.PolarsError, OSError) as error:
-            reason = str(error).strip().partition("\n")[0]
-            raise InputError(
-                f"cannot be read ({reason})", where=where, expected="an intact Parquet file"
-            ) from None
+        with readable(part_name(path, paths, source)):
+            tables.append(pl.read_parquet(path, columns=names, glob=False))
     table = pl.concat(tables)
     if not len(table):
         raise InputError("there are no rows", where=source, expected="an id and labels per row")
-    return _records(table, columns, source)
+    return records_of(table, columns, source)
 
 
-def _check_part(
-    schema: Mapping[str, pl.DataType], types: Mapping[str, pl.DataType], where: str, first: str
-) -> None:
-    """Refuse a part of a table whose columns are not those of the first."""
-    for name, wanted in types.items():
-        if schema.get(name) != wanted:
-            found = f"is of type {schema[name]}" if name in schema else "is missing"
-            raise InputError(
-                f"column {name!r} {found}", where=where, expected=f"type {wanted}, as in {first!r}"
-            )
+def records_of(
+    table: pl.DataFrame, columns: Columns, source: str, rows: list[int] | range | None = None
+) -> Records:
+    """The records of a table's rows; ``rows`` are their 1-based numbers, where it is not all.
 
-
-def _records(table: pl.DataFrame, columns: Columns, source: str) -> Records:
+    Raises
+    ------
+    InputError
+        If a column is of a kind that cannot be used, or an id is missing.
+    """
     import polars as pl
 
-    ids = _ids(table[columns.id], source)
+    rows = range(1, len(table) + 1) if rows is None else rows
+    ids = SeriesIds(id_series(table[columns.id], source, rows))
     extra = {
         asked: _text(table[column], source).fill_null("").to_list()
         for asked, column in columns.extra.items()
@@ -102,7 +86,7 @@ def _records(table: pl.DataFrame, columns: Columns, source: str) -> Records:
         labels = labels.cast(pl.String)
     if labels.dtype not in (pl.String, pl.List(pl.String)):
         builder = RecordsBuilder()
-        for row, (name, value) in enumerate(zip(ids, labels.to_list(), strict=True), 1):
+        for row, name, value in zip(rows, ids, labels.to_list(), strict=True):
             builder.add(name, to_cell(value, f"{source}, row {row}"), row)
         records = builder.build(source, columns.id, columns.label)
         codes, cells = records.codes, records.cells
@@ -112,11 +96,17 @@ def _records(table: pl.DataFrame, columns: Columns, source: str) -> Records:
         cells = labels.to_list() if len(labels) <= _FEW_CELLS else SeriesCells(labels)
     else:
         codes, cells = np.arange(len(labels), dtype=np.int64), SeriesCells(labels)
-    rows = range(1, len(ids) + 1)
     return Records(source, ids, codes, cells, extra, columns.id, columns.label, rows)
 
 
-def _ids(column: pl.Series, source: str) -> SeriesIds:
+def id_series(column: pl.Series, source: str, rows: Sequence[int]) -> pl.Series:
+    """Ids as text; ``rows`` are the 1-based numbers of their rows.
+
+    Raises
+    ------
+    InputError
+        If they are of a type that ids cannot have, or one is missing.
+    """
     if column.dtype.is_float() or column.dtype.is_nested():
         raise InputError(
             f"the ids (column {column.name!r}) are of type {column.dtype}",
@@ -126,8 +116,9 @@ def _ids(column: pl.Series, source: str) -> SeriesIds:
     column = _text(column, source)
     bad = (column.is_null() | (column == "")).arg_max()
     if bad is not None and not column[bad]:
-        raise InputError("the id is missing", where=f"{source}, row {bad + 1}", expected="an id")
-    return SeriesIds(column)
+        where = f"{source}, row {rows[bad]}"
+        raise InputError("the id is missing", where=where, expected="an id")
+    return column
 
 
 class SeriesIds(Sequence[str]):
@@ -146,7 +137,7 @@ class SeriesIds(Sequence[str]):
     def __getitem__(self, index: int | slice) -> str | list[str]:
         if isinstance(index, slice):
             return self._series[index].to_list()
-        value: str = self._series[index]
+        value: str = self._series[int(index)]  # polars refuses NumPy's integers
         return value
 
     def __iter__(self) -> Iterator[str]:
@@ -168,14 +159,21 @@ class SeriesIds(Sequence[str]):
 def _text(column: pl.Series, source: str) -> pl.Series:
     import polars as pl
 
-    if column.dtype == pl.String:
-        return column
-    try:
-        return column.cast(pl.String)
-    except pl.exceptions.PolarsError:
+    if column.dtype != pl.String:
+        try:
+            column = column.cast(pl.String)
+        except pl.exceptions.PolarsError:
+            raise InputError(
+                f"column {column.name!r} is of type {column.dtype}", where=source, expected="text"
+            ) from None
+    longest = column.str.len_bytes().max()
+    if isinstance(longest, int) and longest > MAX_CHARACTERS:
         raise InputError(
-            f"column {column.name!r} is of type {column.dtype}", where=source, expected="text"
-        ) from None
+            f"column {column.name!r} has a text of {longest:,} bytes",
+            where=source,
+            expected=f"at most {MAX_CHARACTERS:,}",
+        )
+    return column
 
 
 def _mostly_distinct(cells: pl.Series) -> bool:

@@ -2,7 +2,9 @@
 
 A draw gives every row a random integer weight, and the re-sum is weights @ values. All of it is
 integers below 2**53, which float64 adds without rounding in any order, so neither the number of
-threads nor the library that multiplies the matrices can change a digit. Draws come in blocks of
+threads nor the library that multiplies the matrices can change a digit. Where sums may pass 2**53
+(ratios of more than 38 million items), values are split into a high and a low part that are summed
+apart; their integer sum, below 2**63, is rounded to float64 once. Draws come in blocks of
 fixed size with a seed each (``SeedSequence(seed, spawn_key=(stream, block))``), so neither can the
 way the work is split.
 
@@ -27,6 +29,7 @@ import math
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,8 +43,10 @@ MOST_THREADS = 8
 ROW_COST = 32
 """A multinomial draw for one row costs as much as this many items drawn one by one."""
 EXACT = 2**53
+LARGEST = 2**63
 _HELD = 32  # draws whose weights a thread holds at once, or fewer:
 _BUFFER = 2**23  # numbers of weights, 64 MiB
+_MOST_WEIGHTS = 2**26  # numbers of weights that all threads hold together, 512 MiB
 _SMALL = 2**18  # multiply-adds up to which OpenBLAS starts no threads of its own
 _POISSON_FROM = 1024  # below this many items the Poisson way saves nothing
 _MARGIN = 4.0  # standard deviations between the mean of N and n
@@ -52,8 +57,40 @@ Draw = Callable[[np.random.Generator, NDArray[np.float64]], None]
 """Fills one row of weights, shape (rows,)."""
 
 
+class Rows(Protocol):
+    """Rows of statistics that are kept packed, and unpacked a block at a time."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows, columns."""
+        ...
+
+    def largest(self) -> int:
+        """The largest magnitude of any value."""
+        ...
+
+    def block(self, start: int, stop: int) -> NDArray[np.float64]:
+        """Columns of the rows ``start`` to ``stop``: shape (columns, rows of the block)."""
+        ...
+
+
+class _DenseRows:
+    """An array of rows, laid out by columns."""
+
+    def __init__(self, values: NDArray[np.int64]) -> None:
+        self.shape = (values.shape[0], values.shape[1])
+        self._largest = int(np.abs(values).max(initial=0))
+        self._columns = np.ascontiguousarray(values.T, dtype=np.float64)
+
+    def largest(self) -> int:
+        return self._largest
+
+    def block(self, start: int, stop: int) -> NDArray[np.float64]:
+        return self._columns[:, start:stop]
+
+
 def resum(
-    values: NDArray[np.int64],
+    values: NDArray[np.int64] | Rows,
     weight: NDArray[np.int64],
     draw: Draw,
     *,
@@ -66,18 +103,19 @@ def resum(
 
     ``weight`` are the items behind each row; ``draw`` makes the random weights from a generator.
     Draws of another ``stream`` are independent under the same seed. ``threads`` (default: one per
-    processor, at most 8) changes the speed only.
+    processor, at most 8) changes the speed only. Sums of 2**53 and more are the float64 nearest to
+    the exact integer.
+
+    Raises
+    ------
+    InputError
+        If a sum could reach 2**63.
     """
-    largest = int(np.abs(values).max(initial=0)) * int(weight.sum())
-    if largest >= EXACT:
-        raise InputError(
-            f"{int(weight.sum())} items are too many for exact random re-sums",
-            expected="about 38 million at most",
-            mend="ask for no intervals",
-        )
-    rows = len(values)
-    columns = np.ascontiguousarray(values.T, dtype=np.float64)
-    sums = np.zeros((draws, len(columns)))
+    packed = _DenseRows(values) if isinstance(values, np.ndarray) else values
+    rows, width = packed.shape
+    items = int(weight.sum())
+    shift = _low_bits(packed.largest(), items)
+    sums = np.zeros((draws, width))
     held = max(1, min(_HELD, _BUFFER // max(rows, 1)))
 
     def work(block: int) -> None:
@@ -88,27 +126,55 @@ def resum(
             batch = weights[: min(held, stop - start)]
             for row in batch:
                 draw(rng, row)
-            _add_products(sums[start : start + len(batch)], batch, columns)
+            sums[start : start + len(batch)] = _products(batch, packed, shift)
 
     if rows:
-        with ThreadPoolExecutor(threads or min(os.cpu_count() or 1, MOST_THREADS)) as pool:
+        most = max(1, _MOST_WEIGHTS // rows)
+        with ThreadPoolExecutor(
+            min(most, threads or min(os.cpu_count() or 1, MOST_THREADS))
+        ) as pool:
             blocks = -(-draws // BLOCK)
             for _ in track(pool.map(work, range(blocks)), "resampling", blocks):
                 pass
     return sums
 
 
-def _add_products(
-    sums: NDArray[np.float64], weights: NDArray[np.float64], columns: NDArray[np.float64]
-) -> None:
-    """``sums += weights @ columns.T`` in small pieces.
+def _low_bits(largest: int, items: int) -> int:
+    """How many low bits of the values are summed apart: 0 where all sums stay below 2**53."""
+    if largest * items < EXACT:
+        return 0
+    shift = (EXACT // items).bit_length() - 1
+    wide = ((largest >> max(shift, 0)) + 1) * items >= EXACT
+    if wide or shift < 1 or largest >= EXACT or largest * items >= LARGEST:
+        raise InputError(
+            f"{items} items are too many for exact random re-sums",
+            expected="sums below 2**63",
+            mend="ask for no intervals",
+        )
+    return shift
+
+
+def _products(weights: NDArray[np.float64], rows: Rows, shift: int) -> NDArray[np.float64]:
+    """``weights @ values``, shape (draws, columns), in small pieces.
 
     Above a size the matrix library starts threads of its own, which wait in busy loops and so take
     the processors from ours; as the sums are exact, the pieces change nothing else.
     """
-    step = max(1, _SMALL // max(sums.size, 1))
+    width = rows.shape[1]
+    high, low = (np.zeros((len(weights), width)) for _ in range(2))
+    step = max(1, _SMALL // max(high.size, 1))
     for at in range(0, weights.shape[1], step):
-        sums += (columns[:, at : at + step] @ weights[:, at : at + step].T).T
+        part = weights[:, at : at + step].T
+        columns = rows.block(at, at + step)
+        if shift:
+            above = np.floor(columns / 2**shift)
+            low += ((columns - above * 2**shift) @ part).T
+            columns = above
+        high += (columns @ part).T
+    if not shift:
+        return high
+    exact = (high.astype(np.int64) << shift) + low.astype(np.int64)
+    return exact.astype(np.float64)
 
 
 def bootstrap_draw(weight: NDArray[np.int64]) -> Draw:

@@ -4,8 +4,9 @@ Every metric here is a function of sums over items. Scores, intervals, paired te
 re-sum the same rows, and nothing is parsed or counted twice. The sums are sums of integers, so they
 do not depend on the order of the items, on threads or on the machine. Ratios such as |G∩P|/|P| are
 stored as whole numbers of 1/SCALE: with SCALE = lcm(1, …, 22) that is exact for every denominator
-up to 22 and within 2.2e-9 for others. In float64 the sums stay exact up to 2**53, which leaves room
-for 38 million items.
+up to 22 and within 2.2e-9 for others. The sums are exact in int64 (39 billion items); in float64,
+where scores are made of them, they are exact up to 2**53 (38 million items), and above that the
+float64 nearest to the exact integer.
 
 Example: two items with precision 1/2 and 1/3, the first seen twice, are the rows [116396280] and
 [77597520] with weights 2 and 1; the sum is 310390080 = SCALE · 4/3, and the mean 4/9.
@@ -77,6 +78,14 @@ def mean_of_defined(values: list[NDArray[np.float64]]) -> NDArray[np.float64]:
     return ratio(total, count, np.nan)
 
 
+def row_keys(values: NDArray[np.int64]) -> NDArray[np.uint64]:
+    """A number per row of ``values`` (rows, columns); equal rows have equal ones, shape (rows,)."""
+    key = np.zeros(len(values), dtype=np.uint64)
+    for column in values.T:
+        key = key * _HASH + column.astype(np.uint64)
+    return key
+
+
 @dataclass(frozen=True)
 class Statistics:
     """Sufficient statistics of a metric.
@@ -126,10 +135,7 @@ class Statistics:
         """
         present = self.weight > 0
         values, weight = self.values[present], self.weight[present]
-        key = np.zeros(len(values), dtype=np.uint64)
-        for column in values.T:
-            key = key * _HASH + column.astype(np.uint64)
-        _, first, group = np.unique(key, return_index=True, return_inverse=True)
+        _, first, group = np.unique(row_keys(values), return_index=True, return_inverse=True)
         if not all(np.array_equal(c[first][group], c) for c in values.T):  # two rows, one key
             _, first, group = np.unique(values, axis=0, return_index=True, return_inverse=True)
         merged = np.zeros(len(first), dtype=np.int64)

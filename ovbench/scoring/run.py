@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
@@ -23,6 +24,10 @@ from ovbench.scoring.prepare import Prepared, Source, prepare, read_gold, read_p
 from ovbench.scoring.samples import read_samples, write_samples
 from ovbench.tasks.task import Task
 
+if TYPE_CHECKING:
+    from ovbench.io.batches import ParquetTable
+    from ovbench.scoring.stream_tables import EngineName
+
 
 def score_files(
     predictions: Source,
@@ -32,6 +37,7 @@ def score_files(
     *,
     against: Sequence[Source] = (),
     samples: str | None = None,
+    engine: EngineName = "auto",
 ) -> Result:
     """Score predictions against gold by a protocol.
 
@@ -46,6 +52,10 @@ def score_files(
         Other systems' predictions, compared on the same gold.
     samples:
         Where to write the sufficient statistics of every item.
+    engine:
+        How it is done, which changes no bit of the result: ``memory``; ``stream``, batch by batch,
+        for Parquet tables of any size; ``ray``, the same on a Ray cluster; ``auto``: ``stream`` for
+        large Parquet tables where it can, else ``memory``.
 
     Raises
     ------
@@ -62,6 +72,13 @@ def score_files(
         )
     if options.groups is not None and chosen.metric != "synonym-groups":
         raise InputError(f"--groups does not go with protocol {chosen.id!r}")
+    if engine != "memory":
+        from ovbench.scoring.stream_tables import tables_to_stream
+
+        further = {"--against": against, "--samples": samples}
+        tables = tables_to_stream(predictions, gold, chosen, options, engine, further)
+        if tables is not None:
+            return _score_stream(*tables, chosen, options, engine)
     gold_records = read_gold(gold, chosen, options)
     if task is not None and task.folds is not None:
         options = replace(options, folds=FOLD)
@@ -82,6 +99,23 @@ def score_files(
     if samples is not None:
         write_samples(Path(samples), evaluation, chosen, result)
     return result
+
+
+def _score_stream(
+    predictions: ParquetTable,
+    gold: ParquetTable,
+    protocol: Protocol,
+    options: Options,
+    engine: EngineName,
+) -> Result:
+    from ovbench.scoring.stream import Threads, score_tables
+
+    if engine != "ray":
+        return score_tables(predictions, gold, protocol, options, Threads())
+    from ovbench.scoring.stream_ray import cluster
+
+    with cluster() as workers:
+        return score_tables(predictions, gold, protocol, options, workers)
 
 
 def score_samples(path: str | Path, options: Options) -> Result:
