@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from ovbench.frozen import Frozen
 
 SCHEMA_VERSION: Literal["ovbench.result/1"] = "ovbench.result/1"
 """Rises whenever a field changes meaning; fields are never reused."""
@@ -20,11 +22,7 @@ ByWheel = dict[str, dict[str, Scores]]
 """Wheel → level → metric name → value."""
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-
-class Interval(_Frozen):
+class Interval(Frozen):
     """A confidence interval of one score."""
 
     low: float | None
@@ -35,7 +33,7 @@ class Interval(_Frozen):
     """Share of bootstrap draws in which the score was undefined; those are left out."""
 
 
-class IntervalMethod(_Frozen):
+class IntervalMethod(Frozen):
     """How the intervals were drawn."""
 
     method: Literal["percentile-bootstrap"] = "percentile-bootstrap"
@@ -48,7 +46,7 @@ class IntervalMethod(_Frozen):
     """How many of them there are."""
 
 
-class Counts(_Frozen):
+class Counts(Frozen):
     """Every item, by what became of it."""
 
     gold: int
@@ -85,7 +83,7 @@ class Counts(_Frozen):
     """The first of the duplicate ids."""
 
 
-class RingCounts(_Frozen):
+class RingCounts(Frozen):
     """What one ring (wheel and level) could place."""
 
     scored: int
@@ -96,7 +94,7 @@ class RingCounts(_Frozen):
     """Scored items whose prediction has labels, but none with a cluster here."""
 
 
-class Unknown(_Frozen):
+class Unknown(Frozen):
     """Labels that the normalizer places on no scored ring, on one side."""
 
     occurrences: int
@@ -109,7 +107,7 @@ class Unknown(_Frozen):
     """The most frequent unknown labels and how often each occurs."""
 
 
-class Labels(_Frozen):
+class Labels(Frozen):
     """How many labels there are, and how many were understood."""
 
     gold_mean: float | None
@@ -120,7 +118,7 @@ class Labels(_Frozen):
     prediction: Unknown
 
 
-class Floor(_Frozen):
+class Floor(Frozen):
     """A trivial answer, scored on the same gold."""
 
     description: str
@@ -129,7 +127,7 @@ class Floor(_Frozen):
     """The constant labels, where it is one."""
 
 
-class Comparison(_Frozen):
+class Comparison(Frozen):
     """This system against another on the same items."""
 
     other: str
@@ -154,7 +152,7 @@ class Comparison(_Frozen):
     """Smallest difference between these two that 80 % power and level .05 could detect."""
 
 
-class Group(_Frozen):
+class Group(Frozen):
     """The same scores over the items of one group."""
 
     items: int
@@ -164,7 +162,7 @@ class Group(_Frozen):
     warning: str | None = None
 
 
-class Fold(_Frozen):
+class Fold(Frozen):
     """One fold's own scores."""
 
     items: int
@@ -172,7 +170,7 @@ class Fold(_Frozen):
     scores: Scores
 
 
-class Folds(_Frozen):
+class Folds(Frozen):
     """The scores fold by fold, and their means over the folds, each fold counting alike.
 
     The scores of the result itself are pooled: of all items of all folds together. The two differ,
@@ -188,7 +186,7 @@ class Folds(_Frozen):
     """Their standard deviations (n - 1) over the folds; null where one is undefined."""
 
 
-class WaldInterval(_Frozen):
+class WaldInterval(Frozen):
     """A score's normal-approximation interval, for comparison with printed ones."""
 
     low: float
@@ -201,7 +199,7 @@ class WaldInterval(_Frozen):
     """Width of the bootstrap interval over the width of this one; null without draws."""
 
 
-class WaldIntervals(_Frozen):
+class WaldIntervals(Frozen):
     """Score ± z·√(score·(1 - score)/items), as some papers print it for any score."""
 
     confidence: float
@@ -211,7 +209,7 @@ class WaldIntervals(_Frozen):
     """By score; scores that are undefined or above 1 have none."""
 
 
-class ErrorItem(_Frozen):
+class ErrorItem(Frozen):
     """An item with a large disagreement, and how its labels were understood."""
 
     id: str
@@ -224,7 +222,7 @@ class ErrorItem(_Frozen):
     """Label → ring → cluster (null: unknown there)."""
 
 
-class PerClass(_Frozen):
+class PerClass(Frozen):
     """Scores of one class."""
 
     precision: float
@@ -233,7 +231,7 @@ class PerClass(_Frozen):
     support: int
 
 
-class Confusion(_Frozen):
+class Confusion(Frozen):
     """Gold classes (rows) against answers (columns; the last one is any other answer)."""
 
     rows: tuple[str, ...]
@@ -241,7 +239,7 @@ class Confusion(_Frozen):
     counts: tuple[tuple[int, ...], ...]
 
 
-class Result(_Frozen):
+class Result(Frozen):
     """One system's predictions on one gold file, scored by one protocol."""
 
     schema_version: Literal["ovbench.result/1"] = SCHEMA_VERSION

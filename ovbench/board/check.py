@@ -82,11 +82,6 @@ class Checked:
     records: tuple[CheckedRecord, ...]
     problems: tuple[str, ...]
 
-    @property
-    def recomputed(self) -> bool:
-        """Whether every figure that claims to be measured or recomputed here was recomputed."""
-        return all(one.outcome != "not recomputed" for one in self.records)
-
     def demand(self) -> None:
         """Raise :class:`SubmissionError` if there is any problem."""
         if self.problems:
@@ -168,7 +163,7 @@ class Tasks:
     def load(self, name: str, split: str) -> Task:
         """As :func:`ovbench.tasks.load_task`."""
         if (name, split) not in self._loaded:
-            self._loaded[name, split] = load_task(name, split, self._data)
+            self._loaded[name, split] = load_task(name, split, self._data, clips=False)
         return self._loaded[name, split]
 
 

@@ -9,10 +9,11 @@ but brings an HTTP client.)
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from ovbench.board.record import Record, ScoreEntry
 from ovbench.board.store import Entry
+from ovbench.board.submission import printable
 from ovbench.board.tables import Row, Table
 from ovbench.errors import InputError, MissingExtraError, UnknownNameError
 from ovbench.report.render import FORMATS, plain
@@ -48,11 +49,28 @@ def export_table(table: Table, form: str) -> str:
     return FORMATS[form]([section_of(table)])
 
 
+def list_of(tables: Iterable[Table]) -> Section:
+    """A line for each table: its name, what it is of, and how many systems and items it has."""
+    rows = tuple(
+        (
+            table.slug,
+            printable(table.task, 40),
+            printable(table.split, 30),
+            printable(table.protocol, 40),
+            str(sum(row.record is not None for row in table.rows)),
+            DASH if table.items is None else str(table.items),
+        )
+        for table in tables
+    )
+    columns = ("table", "task", "split", "protocol", "systems", "items")
+    return Section("Tables", columns, rows)
+
+
 def section_of(table: Table) -> Section:
     """A table's cells: places, names, scores in percent, and where the figures come from."""
     rows, (headline, *others) = table.rows, table.columns
     shown: list[tuple[str, list[str]]] = [
-        ("rank", [rank_text(row) for row in rows]),
+        ("rank", [row.places for row in rows]),
         ("system", [row.name for row in rows]),
         (headline, [_value(row, headline) for row in rows]),
         ("interval", [_interval(row.values.get(headline)) for row in rows]),
@@ -72,14 +90,6 @@ def section_of(table: Table) -> Section:
         tuple(zip(*(cells for _, cells in kept), strict=True)),
         (*table.notes, *signature),
     )
-
-
-def rank_text(row: Row) -> str:
-    """``3``, ``1–5``, or a dash for a row without a rank."""
-    if row.rank is None:
-        return DASH
-    best, worst = row.rank
-    return str(best) if best == worst else f"{best}–{worst}"
 
 
 def _value(row: Row, name: str) -> str:

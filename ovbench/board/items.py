@@ -36,6 +36,8 @@ class Answers:
     ----------
     task:
         The task that was answered.
+    headline:
+        The protocol's own: key of the score that a table is ranked by.
     ids:
         The scored items, in gold order.
     evaluation:
@@ -46,6 +48,7 @@ class Answers:
     """
 
     task: Task
+    headline: str
     ids: tuple[str, ...]
     evaluation: Evaluation
     members: tuple[int, ...]
@@ -86,7 +89,7 @@ def answers_to(records: Sequence[Record]) -> Answers:
         the one that the records were scored on; or if no record's predictions fit it.
     """
     first = records[0]
-    task = load_task(first.task.id, first.task.split)
+    task = load_task(first.task.id, first.task.split, clips=False)
     if task.digest() != first.task.digest:
         raise InputError("the gold here is not the one of the records", where=task.id)
     protocol = load_protocol(first.protocol)
@@ -107,7 +110,7 @@ def answers_to(records: Sequence[Record]) -> Answers:
     )
     evaluation = evaluate(every, protocol, _OPTIONS)
     count = len(evaluation.ids) // len(codes)
-    return Answers(task, tuple(evaluation.ids[:count]), evaluation, tuple(codes))
+    return Answers(task, protocol.headline, tuple(evaluation.ids[:count]), evaluation, tuple(codes))
 
 
 class Cells:
@@ -118,6 +121,8 @@ class Cells:
         self._task = task
         self._place = {name: place for place, name in enumerate(ids)}
         self._code: dict[object, int] = {None: MISSING}
+        self._ids: list[str] = []
+        self._places: list[int] | None = None  # of those ids, which most records share
 
     def codes(self, record: Record) -> NDArray[np.int64] | None:
         """Shape (items,): each item's answer; ``MISSING`` where there is none.
@@ -125,23 +130,32 @@ class Cells:
         None where the record has no predictions, or one for an id that is not the task's, or two
         for one id.
         """
-        places = {self._place.get(entry.id, -1) for entry in record.predictions}
-        if not places or -1 in places or len(places) < len(record.predictions):
+        ids = [entry.id for entry in record.predictions]
+        if ids != self._ids:
+            self._ids, self._places = ids, self._places_of(ids)
+        if self._places is None:
             return None
-        codes = [MISSING] * len(self._place)
-        for entry in record.predictions:
-            key = self._key(entry)
-            code = self._code.get(key)
-            if code is None:
-                code = self._code[key] = len(self.distinct)
-                self.distinct.append(to_cell(cell(self._task, entry), "predictions"))
-            codes[self._place[entry.id]] = code
-        return np.array(codes, dtype=np.int64)
+        codes = np.full(len(self._place), MISSING, dtype=np.int64)
+        codes[self._places] = [
+            self._new(key, entry) if (code := self._code.get(key)) is None else code
+            for key, entry in zip(self._keys(record), record.predictions, strict=True)
+        ]
+        return codes
 
-    def _key(self, entry: PredictionEntry) -> object:
+    def _places_of(self, ids: Sequence[str]) -> list[int] | None:
+        places = [self._place.get(name, -1) for name in ids]
+        fit = bool(places) and -1 not in places and len(set(places)) == len(places)
+        return places if fit else None
+
+    def _keys(self, record: Record) -> list[object]:
         """Equal for answers that are scored alike; None where the system failed on the item."""
-        if not answered(entry):
-            return None
         if self._task.answers == "sentiment":
-            return entry.labels or ()
-        return entry.labels if entry.text is None else entry.text
+            return [
+                (entry.labels or ()) if answered(entry) else None for entry in record.predictions
+            ]
+        return [entry.labels if entry.text is None else entry.text for entry in record.predictions]
+
+    def _new(self, key: object, entry: PredictionEntry) -> int:
+        code = self._code[key] = len(self.distinct)
+        self.distinct.append(to_cell(cell(self._task, entry), "predictions"))
+        return code

@@ -23,13 +23,14 @@ from ovbench.board.record import (
     SystemEntry,
     TaskEntry,
 )
-from ovbench.board.rescore import Figures, labels_in, parser_of, rescore, with_batch
+from ovbench.board.rescore import Figures, labels_in, parser_of, rescore
 from ovbench.board.submission import SubmissionError
 from ovbench.errors import InputError
 from ovbench.io.labels import LabelParser
 from ovbench.io.read import read_records
 from ovbench.runs.preflight import Preflight
 from ovbench.runs.records import Cost, Prediction, RunRecord
+from ovbench.runs.scores import with_batch
 from ovbench.runs.store import COST, read_record, read_run
 from ovbench.scoring import Options
 from ovbench.tasks import load_task
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 
 _SHOWN = 5
 UNTRAINED = ("constant", "external", "pipeline")
-"""Kinds of systems whose parts come as they are: nothing is chosen on dev."""
+"""Kinds of systems that ovbench does not train: a run's seed is that of its draws."""
 
 
 def record_of_run(
@@ -59,8 +60,8 @@ def record_of_run(
     ----------
     selection:
         How the checkpoint was chosen; by default ``dev`` where the training report of the very
-        adapter is at hand (its best step is chosen on dev), ``fixed`` for a trivial system, else
-        ``unknown``.
+        adapter is at hand (its best step is chosen on dev), ``fixed`` for a trivial system, which
+        has none, else ``unknown``: of programs made elsewhere a run cannot tell.
     data:
         The data folder, for tasks that do not ship.
 
@@ -79,7 +80,7 @@ def _of_run(
 ) -> tuple[Record, ...]:
     run, predictions = read_run(home)
     settings, about = run.settings, run.settings.system
-    task = load_task(settings.task, settings.split, data)
+    task = load_task(settings.task, settings.split, data, clips=False)
     _whole(home, run, task, predictions)
     training = training_of(home, run)
     parser = parser_of(task)
@@ -99,7 +100,7 @@ def _of_run(
         oracle=about.oracle,
     )
     if selection is None:
-        selection = "fixed" if about.kind in UNTRAINED else "dev" if training else "unknown"
+        selection = "fixed" if about.kind == "constant" else "dev" if training else "unknown"
     return _records(
         task,
         entries,
@@ -158,7 +159,7 @@ def record_of_predictions(
     with _problems_of(str(predictions)):
         return _of_predictions(
             predictions,
-            load_task(task, split, data),
+            load_task(task, split, data, clips=False),
             options or Options(),
             system=SystemEntry(name=system, oracle=oracle, setting=setting or {}),
             checkpoint=Checkpoint(selection=selection),

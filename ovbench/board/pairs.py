@@ -46,11 +46,10 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from ovbench.metrics.statistics import Finish
+from ovbench.metrics.statistics import Finish, row_keys
 
 _HELD = 2**18
 """Numbers of statistics that are worked on at once (2 MiB, which a cache holds)."""
-_HASH = np.uint64(0x9E3779B97F4A7C15)
 
 
 def leave_one_out(
@@ -115,15 +114,42 @@ def variances(parts: NDArray[np.float64]) -> NDArray[np.float64]:
     return scaled
 
 
+def variances_of_differences(
+    values: NDArray[np.int64],
+    rows: NDArray[np.int64],
+    parts: NDArray[np.float64],
+    finish: Finish,
+    score: str,
+) -> NDArray[np.float64]:
+    """Shape (systems, systems): of both variances of every difference, the larger one.
+
+    ``parts`` comes from :func:`leave_one_out`, whose arguments the others are.
+    """
+    return np.maximum(variances(parts), variances(slopes(values, rows, finish, score)))
+
+
+def p_of_differences(
+    difference: NDArray[np.float64],
+    variance: NDArray[np.float64],
+    degrees: int,
+    items: NDArray[np.int64],
+) -> NDArray[np.float64]:
+    """Two-sided p of paired differences; all arrays are of one shape.
+
+    ``items``: on how many of them the two systems differ, which bounds p from below.
+    """
+    z = student_as_normal(deviates(difference, variance), degrees)
+    least = np.minimum(1.0, 2.0 ** (1.0 - items))
+    p: NDArray[np.float64] = np.maximum(two_sided(z), least)
+    return p
+
+
 def differing(values: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.int64]:
     """Shape (systems, systems): on how many items two systems' statistics differ.
 
     ``values`` has shape (rows, columns), ``rows`` (systems, items): the row of each answer.
     """
-    key = np.zeros(len(values), dtype=np.uint64)
-    for column in values.T:
-        key = key * _HASH + column.astype(np.uint64)
-    codes = np.unique(key, return_inverse=True)[1].astype(np.int32)[rows]
+    codes = np.unique(row_keys(values), return_inverse=True)[1].astype(np.int32)[rows]
     found = np.empty((len(rows), len(rows)), dtype=np.int64)
     for system, own in enumerate(codes):
         found[system] = np.count_nonzero(codes != own, axis=1)
@@ -145,9 +171,9 @@ def normal_as_student(z: float, degrees: int) -> float:
 
 
 def two_sided(z: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Two-sided p of normal deviates, of any sign; shape (pairs,)."""
-    each = map(math.erfc, (np.abs(z) / math.sqrt(2.0)).tolist())
-    return np.fromiter(each, dtype=np.float64, count=z.size)
+    """Two-sided p of normal deviates, of any sign, in their shape."""
+    each = map(math.erfc, (np.abs(z) / math.sqrt(2.0)).ravel().tolist())
+    return np.fromiter(each, dtype=np.float64, count=z.size).reshape(z.shape)
 
 
 def deviates(difference: NDArray[np.float64], variance: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -160,4 +186,9 @@ def deviates(difference: NDArray[np.float64], variance: NDArray[np.float64]) -> 
 
 def error_of_interval(low: float, high: float, confidence: float) -> float:
     """The standard error that an interval's width stands for under a normal distribution."""
-    return (high - low) / (2 * NormalDist().inv_cdf((1 + confidence) / 2))
+    return (high - low) / (2 * normal_quantile(confidence))
+
+
+def normal_quantile(confidence: float) -> float:
+    """How many standard errors an interval reaches to either side: 1.96 for 0.95."""
+    return NormalDist().inv_cdf((1 + confidence) / 2)

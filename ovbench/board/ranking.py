@@ -3,8 +3,8 @@
 System A is above B where a test tells them apart after Holm's correction for the number of pairs
 in the table. A system's best place is 1 + how many are above it, its worst n - how many are below
 it. Rows that no test tells apart share places; being above is not taken to be transitive. The
-tests are those of :mod:`ovbench.board.pairs`: paired where both systems' answers and the task's
-gold are here, else unpaired from two intervals.
+tests are those of :mod:`ovbench.board.pairs`: of our own figures paired, on both systems' answers,
+so that only those are ranked that were scored here; of published ones unpaired, from two intervals.
 
 Example: three systems of which only the first and the last are told apart have the places 1-2, 1-3
 and 2-3.
@@ -24,10 +24,9 @@ from ovbench.board.pairs import (
     differing,
     error_of_interval,
     leave_one_out,
-    slopes,
-    student_as_normal,
+    p_of_differences,
     two_sided,
-    variances,
+    variances_of_differences,
 )
 from ovbench.board.record import Record
 from ovbench.board.store import Entry
@@ -47,7 +46,26 @@ TEST_BEST = "checkpoint chosen on test"
 CLAIMED = "no answers: its figures are a claim"
 NO_EVIDENCE = "no interval and no predictions"
 OTHER_SCORE = "its answers do not give this score"
-UNUSED_PREDICTIONS = "its predictions cannot be used here, and it has no interval"
+NOT_SCORED = "its answers could not be scored here"
+
+
+@dataclass(frozen=True)
+class Scored:
+    """The answers of one table's records, as far as they can be scored here.
+
+    Attributes
+    ----------
+    answers:
+        None where there are none, or they cannot be scored.
+    places:
+        Of each system of ``answers``: its record's place among the table's.
+    problem:
+        Why answers that there are could not be scored (in no words of theirs, and without paths).
+    """
+
+    answers: Answers | None
+    places: tuple[int, ...]
+    problem: str = ""
 
 
 @dataclass(frozen=True)
@@ -60,167 +78,159 @@ class Ranking:
         Best and worst place by record id, 1 for the first.
     unranked:
         Reason by record id; every record is in one of the two.
+    believed:
+        Ids of the records whose answers were scored here and give the claimed score, ranked or not.
     notes:
         How the ranks were made.
-    answers, answered:
-        The answers to the table's items, where they can be scored here, and the id of the record
-        of each of their systems (ranked or not).
     """
 
     ranks: dict[str, tuple[int, int]]
     unranked: dict[str, str]
+    believed: frozenset[str]
     notes: tuple[str, ...]
-    answers: Answers | None
-    answered: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class _Evidence:
-    """What is known of the records of a table, in their order.
+    """What the answers of a table's records say of their differences.
 
-    ``own`` has shape (records,): the standard error of each score, NaN where unknown. ``place`` has
-    shape (records,): the row in ``variance`` and ``items`` of those whose answers are used, else
-    -1; both have shape (answers, answers).
+    ``place`` has shape (records,): the row in ``variance`` and ``items`` of those whose answers
+    give the claimed score, else -1; both have shape (answers, answers).
     """
 
-    own: NDArray[np.float64]
     place: NDArray[np.int64]
     variance: NDArray[np.float64]
     items: NDArray[np.int64]
     degrees: int
 
 
-def rank(entries: Sequence[Entry], headline: str, *, higher_is_better: bool = True) -> Ranking:
+def score_answers(entries: Sequence[Entry]) -> Scored:
+    """All answers of one table's records that can be scored here."""
+    offered = [place for place, entry in enumerate(entries) if entry.record.predictions]
+    if not offered:
+        return Scored(None, ())
+    try:
+        answers = answers_to([entries[place].record for place in offered])
+    except MissingDataError:
+        return Scored(None, (), "the task's files are not on the machine that made this table")
+    except OvbenchError:
+        return Scored(None, (), "the task, its gold or its protocol is not one of this ovbench")
+    return Scored(answers, tuple(offered[member] for member in answers.members))
+
+
+def rank(
+    entries: Sequence[Entry], headline: str, scored: Scored, *, higher_is_better: bool = True
+) -> Ranking:
     """The range of places that tests leave open for every record of one table.
 
-    Oracles, checkpoints chosen on test, figures of ours that no answers stand behind and those that
-    their own answers do not give are not ranked, and take no part in the correction.
+    Oracles, checkpoints chosen on test, and figures of ours that are not those of answers scored
+    here are not ranked, and take no part in the correction. The records are all published, or none
+    is.
     """
-    unranked = {entry.id: why for entry in entries if (why := _never(entry.record, headline))}
-    answers, answered, problem = _answers(entries)
-    evidence = _evidence([entry.record for entry in entries], headline, answers, answered)
-    if answers is not None and headline in answers.evaluation.scores:
-        lied = [entries[index].id for index in answered if evidence.place[index] < 0]
-        unranked = dict.fromkeys(lied, OTHER_SCORE) | unranked
-    for entry, error in zip(entries, evidence.own, strict=True):
-        if entry.id not in unranked and np.isnan(error):
-            unranked[entry.id] = UNUSED_PREDICTIONS if entry.record.predictions else NO_EVIDENCE
-    chosen = [index for index, entry in enumerate(entries) if entry.id not in unranked]
-    values = np.array([entries[index].record.scores[headline].value for index in chosen])
-    above, below, notes = _told_apart(
-        values if higher_is_better else -values, evidence, np.array(chosen, dtype=np.int64)
+    records = [entry.record for entry in entries]
+    evidence = _evidence(records, headline, scored)
+    errors = np.array([_error(record, headline) for record in records])
+    told = [
+        _why(record, headline, place in scored.places, bool(evidence.place[place] >= 0), error)
+        for place, (record, error) in enumerate(zip(records, errors.tolist(), strict=True))
+    ]
+    chosen = np.array([place for place, why in enumerate(told) if why is None], dtype=np.int64)
+    values = np.array([records[place].scores[headline].value for place in chosen])
+    first, second = np.triu_indices(len(chosen), 1)
+    difference = (values[first] - values[second]) * (1 if higher_is_better else -1)
+    published = all(record.origin.kind == "published" for record in records)
+    if published:
+        squares = errors[chosen] ** 2
+        p = two_sided(deviates(difference, squares[first] + squares[second]))
+    else:
+        place = evidence.place[chosen]
+        at = place[first], place[second]
+        variance, items = evidence.variance[at], evidence.items[at]
+        p = p_of_differences(difference, variance, evidence.degrees, items)
+    apart = holm(p.tolist()) <= LEVEL
+    above, below = (
+        np.bincount(np.where(wins, first, second)[apart], minlength=len(chosen))
+        for wins in (difference < 0, difference > 0)
     )
     places = zip((1 + above).tolist(), (len(chosen) - below).tolist(), strict=True)
     return Ranking(
-        ranks={entries[index].id: place for index, place in zip(chosen, places, strict=True)},
-        unranked=unranked,
-        notes=(*notes, *_unused(entries, evidence, problem)),
-        answers=answers,
-        answered=tuple(entries[index].id for index in answered),
+        ranks={entries[at].id: found for at, found in zip(chosen.tolist(), places, strict=True)},
+        unranked={entry.id: why for entry, why in zip(entries, told, strict=True) if why},
+        believed=frozenset(entries[at].id for at in np.flatnonzero(evidence.place >= 0).tolist()),
+        notes=(*_how(len(first), published), *_unused(records, evidence, scored)),
     )
 
 
-def _answers(entries: Sequence[Entry]) -> tuple[Answers | None, list[int], str]:
-    """All answers that can be scored here, the entries they are of, and else why not."""
-    offered = [index for index, entry in enumerate(entries) if entry.record.predictions]
-    if not offered:
-        return None, [], ""
-    try:
-        answers = answers_to([entries[index].record for index in offered])
-    except MissingDataError:
-        return None, [], "the task's files are not on the machine that made this table"
-    except OvbenchError:
-        return None, [], "the task, its gold or its protocol is not one of this ovbench"
-    return answers, [offered[member] for member in answers.members], ""
+def _why(record: Record, headline: str, scored: bool, fits: bool, error: float) -> str | None:
+    """Why a record is not ranked; None: it is.
 
-
-def _never(record: Record, headline: str) -> str | None:
-    """Why a record is not ranked whatever its evidence."""
+    ``scored``: its answers were scored here; ``fits``: and gave the claimed score; ``error``: the
+    standard error of its headline, NaN where it has no interval.
+    """
+    published = record.origin.kind == "published"
+    if headline not in record.scores:
+        return f"no score {headline}"
+    if scored and not fits:
+        return OTHER_SCORE
     if record.system.oracle:
         return ORACLE
     if record.checkpoint.selection == "test-best":
         return TEST_BEST
-    if record.origin.kind != "published" and not record.predictions:
+    if published:
+        return NO_EVIDENCE if np.isnan(error) else None
+    if not record.predictions:
         return CLAIMED
-    return None if headline in record.scores else f"no score {headline}"
+    return None if fits else NOT_SCORED
 
 
-def _told_apart(
-    values: NDArray[np.float64], evidence: _Evidence, chosen: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64], tuple[str, ...]]:
-    """How many systems are above and below each of the chosen ones; and how that was found."""
-    first, second = np.triu_indices(len(chosen), 1)
-    difference = values[first] - values[second]
-    own, place = evidence.own[chosen], evidence.place[chosen]
-    squares = own**2
-    deviate = deviates(difference, squares[first] + squares[second])
-    least = np.zeros(len(first))
-    paired = (place[first] >= 0) & (place[second] >= 0)
-    if paired.any():
-        at = place[first[paired]], place[second[paired]]
-        t = deviates(difference[paired], evidence.variance[at])
-        deviate[paired] = student_as_normal(t, evidence.degrees)
-        least[paired] = np.minimum(1.0, 2.0 ** (1.0 - evidence.items[at]))
-    p = np.maximum(two_sided(deviate), least)
-    apart = holm(p.tolist()) <= LEVEL
-    better = np.where(difference > 0, first, second)[apart]
-    worse = np.where(difference > 0, second, first)[apart]
-    above = np.bincount(worse, minlength=len(chosen))
-    below = np.bincount(better, minlength=len(chosen))
-    return above, below, _how(int(paired.sum()), len(first))
-
-
-def _how(paired: int, pairs: int) -> tuple[str, ...]:
+def _how(pairs: int, published: bool) -> tuple[str, ...]:
     if not pairs:
         return ()
-    notes = [
+    tested = (
+        "from two intervals (unpaired, which finds less)"
+        if published
+        else "on the items' answers (paired, leave-one-out)"
+    )
+    return (
         f"ranks are the places that tests leave open (level {LEVEL:g}, {pairs} "
-        f"{'pair' if pairs == 1 else 'pairs'}, corrected by Holm's method)"
-    ]
-    if paired:
-        notes.append(f"pairs tested on the items' answers (paired, leave-one-out): {paired}")
-    if pairs > paired:
-        notes.append(
-            f"pairs tested from two intervals (unpaired, which finds less): {pairs - paired}"
-        )
-    return tuple(notes)
+        f"{'pair' if pairs == 1 else 'pairs'}, corrected by Holm's method)",
+        f"pairs tested {tested}: {pairs}",
+    )
 
 
-def _evidence(
-    records: Sequence[Record], headline: str, answers: Answers | None, answered: Sequence[int]
-) -> _Evidence:
-    """Answers where they give the claimed score, else intervals."""
-    own = np.array([_error(record, headline) for record in records])
+def _evidence(records: Sequence[Record], headline: str, scored: Scored) -> _Evidence:
+    """What the answers say that give the claimed score."""
     place = np.full(len(records), -1, dtype=np.int64)
-    none = np.zeros((0, 0), dtype=np.int64)
+    answers = scored.answers
     if answers is None or headline not in answers.evaluation.scores:
-        return _Evidence(own, place, none.astype(np.float64), none, 1)
+        none = np.zeros((0, 0), dtype=np.int64)
+        return _Evidence(place, none.astype(np.float64), none, 1)
     values, rows = answers.evaluation.statistics.values, answers.rows()
     scores, parts = leave_one_out(values, rows, answers.finish, headline)
-    claimed = np.array([_claimed(records[index], headline) for index in answered])
+    claimed = np.array([_claimed(records[index], headline) for index in scored.places])
     fits = np.abs(scores - claimed) <= TOLERANCE
-    used = np.array(answered)[fits]
+    used = np.array(scored.places)[fits]
     place[used] = np.arange(len(used))
-    n = parts.shape[1]
-    own[used] = np.sqrt((parts[fits] ** 2).sum(axis=1) * ((n - 1) / n))
-    variance = variances(parts[fits])
-    if len(used):
-        given = slopes(values, rows[fits], answers.finish, headline)
-        variance = np.maximum(variance, variances(given))
-    return _Evidence(own, place, variance, differing(values, rows[fits]), max(n - 1, 1))
+    parts, rows = parts[fits], rows[fits]
+    return _Evidence(
+        place,
+        variances_of_differences(values, rows, parts, answers.finish, headline),
+        differing(values, rows),
+        max(parts.shape[1] - 1, 1),
+    )
 
 
 def _claimed(record: Record, headline: str) -> float:
     return record.scores[headline].value if headline in record.scores else float("nan")
 
 
-def _unused(entries: Sequence[Entry], evidence: _Evidence, problem: str) -> tuple[str, ...]:
-    """A note on predictions that are not used (with no words of theirs, and no paths)."""
-    offered = np.array([bool(entry.record.predictions) for entry in entries])
+def _unused(records: Sequence[Record], evidence: _Evidence, scored: Scored) -> tuple[str, ...]:
+    """A note on predictions that are not used."""
+    offered = np.array([bool(record.predictions) for record in records])
     unused = int((offered & (evidence.place < 0)).sum())
     if not unused:
         return ()
-    why = problem or "they do not fit the task, or do not give the claimed score here"
+    why = scored.problem or "they do not fit the task, or do not give the claimed score here"
     return (f"predictions of {unused} record{'s' * (unused > 1)} are not used: {why}",)
 
 

@@ -6,15 +6,19 @@ text for whatever prints it. Scores are fractions (0..1), as in :mod:`ovbench.re
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, model_validator
+
+from ovbench.frozen import Frozen
 
 SCHEMA = "ovbench.record/1"
 """Rises whenever a field changes meaning; fields are never reused."""
 
 Provenance = Literal["measured", "recomputed", "published"]
-"""Run here; scored here from someone's predictions; or copied from a publication."""
+"""Run with ovbench by whoever submitted it; scored here from someone's predictions; or copied from
+a publication."""
 Selection = Literal["fixed", "dev", "test-best", "unknown"]
 """How a checkpoint was chosen: beforehand, on dev, as the best on test, or nobody says."""
 
@@ -25,12 +29,14 @@ Finite = Annotated[float, Field(allow_inf_nan=False)]
 Whole = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 Count = Annotated[int, Field(ge=0, lt=2**63)]
 
+_OWN_PARTS = re.compile(r"\|(missing:(error|wrong)(?=\||$)|(batch|v):[^|]*)")
+"""Parts of a signature that tell of a run: whether it failed on items, its batch size and version.
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+All answers of a table are scored by one version, and failed items as wrong.
+"""
 
 
-class SystemEntry(_Frozen):
+class SystemEntry(Frozen):
     """What answered."""
 
     name: Name
@@ -54,7 +60,7 @@ class SystemEntry(_Frozen):
     """What else tells two entries of one system apart: modality, subtitles, extractor, prompt."""
 
 
-class Checkpoint(_Frozen):
+class Checkpoint(Frozen):
     """Which weights answered."""
 
     digest: Digest | None = None
@@ -63,7 +69,7 @@ class Checkpoint(_Frozen):
     """``test-best`` is marked and never ranked."""
 
 
-class TaskEntry(_Frozen):
+class TaskEntry(Frozen):
     """What was answered."""
 
     id: Name
@@ -74,7 +80,7 @@ class TaskEntry(_Frozen):
     items: Count | None = None
 
 
-class ScoreEntry(_Frozen):
+class ScoreEntry(Frozen):
     """One score with its interval."""
 
     value: Finite
@@ -82,7 +88,7 @@ class ScoreEntry(_Frozen):
     high: Finite | None = None
 
 
-class IntervalEntry(_Frozen):
+class IntervalEntry(Frozen):
     """How the intervals were made."""
 
     method: Name
@@ -91,7 +97,7 @@ class IntervalEntry(_Frozen):
     seed: int | None = Field(default=None, ge=0, lt=2**63)
 
 
-class CostEntry(_Frozen):
+class CostEntry(Frozen):
     """What it took; null: unknown."""
 
     trainable_parameters: Count | None = None
@@ -105,7 +111,7 @@ class CostEntry(_Frozen):
     device: Name | None = None
 
 
-class Origin(_Frozen):
+class Origin(Frozen):
     """Where the figures come from."""
 
     kind: Provenance
@@ -119,7 +125,7 @@ class Origin(_Frozen):
     """The command line that made a measured result."""
 
 
-class PredictionEntry(_Frozen):
+class PredictionEntry(Frozen):
     """One item's answer."""
 
     id: Name
@@ -129,7 +135,7 @@ class PredictionEntry(_Frozen):
     """The answer as it came."""
 
 
-class Record(_Frozen):
+class Record(Frozen):
     """One system's scores on one task by one protocol."""
 
     schema_version: Literal["ovbench.record/1"] = "ovbench.record/1"
@@ -168,14 +174,13 @@ class Record(_Frozen):
             raise ValueError(f"a {self.origin.kind} record has a signature and a task digest")
         return self
 
-    @property
-    def ranked(self) -> bool:
-        """Whether it may stand in a ranking: neither an oracle nor chosen on test."""
-        return not self.system.oracle and self.checkpoint.selection != "test-best"
+    def shared_signature(self) -> str | None:
+        """The signature without what tells of this run alone; equal for scores of one table."""
+        return None if self.signature is None else _OWN_PARTS.sub("", self.signature)
 
     def table(self) -> tuple[str, str, str]:
-        """Records with the same key share a table: task, split, and signature or metric."""
-        score = self.signature or f"published: {self.protocol}"
+        """Records with the same key share a table: task, split, and shared signature or metric."""
+        score = self.shared_signature() or f"published: {self.protocol}"
         return self.task.id, self.task.split, score
 
     def to_json(self) -> str:

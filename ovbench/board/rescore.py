@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ovbench.board.record import IntervalEntry, PredictionEntry, ScoreEntry
@@ -50,12 +50,7 @@ def rescore(
         raise InputError("the system failed on every item", where=f"{task.id}, {protocol}")
     gold = task.gold_source(protocol)
     if len(source) < len(gold):
-        options = Options(
-            on_missing="wrong",
-            draws=options.draws,
-            seed=options.seed,
-            confidence=options.confidence,
-        )
+        options = replace(options, on_missing="wrong")
     return _figures(score_files(source, gold, protocol, options))
 
 
@@ -89,14 +84,6 @@ def split_batch(signature: str) -> tuple[str, int | None]:
     """
     match = _BATCH.search(signature)
     return (_BATCH.sub("", signature), int(match[1])) if match else (signature, None)
-
-
-def with_batch(signature: str, batch: int | None) -> str:
-    """The inverse of :func:`split_batch`."""
-    if batch is None:
-        return signature
-    head, _, version = signature.rpartition("|")
-    return f"{head}|batch:{batch}|{version}"
 
 
 def _figures(result: Result) -> Figures:

@@ -21,7 +21,7 @@ from ovbench.board.submission import (
     record_line,
     submission_text,
 )
-from ovbench.errors import InputError, OvbenchError
+from ovbench.errors import InputError
 from ovbench.io.atomic import write_text
 from ovbench.io.folders import make_folder
 from ovbench.io.lock import locked
@@ -92,7 +92,7 @@ class Added:
     file: Path
     checked: Checked
     same_answers: tuple[str, ...] = ()
-    """A sentence for each record whose answers are, to the letter, those of another system."""
+    """A sentence for each record whose labels are, on every item, those of another system."""
 
 
 def add(
@@ -127,9 +127,9 @@ def add(
                 records = [checked.record for checked in one.checked.records]
                 lines = "".join(map(record_line, records))
                 published = one.file.suffix == ".jsonl"
+                written.append(one.file)  # before it is there: Ctrl-C can come between the two
                 write_text(one.file, lines if published else submission_text(records))
-                written.append(one.file)
-        except OvbenchError:
+        except BaseException:
             for file in written:
                 file.unlink(missing_ok=True)
             raise

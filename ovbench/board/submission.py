@@ -16,13 +16,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from pydantic import ValidationError as PydanticError
 
 from ovbench import __version__
 from ovbench.board.explain import explain
 from ovbench.board.record import SCHEMA, Record
 from ovbench.errors import InputError
+from ovbench.frozen import Frozen
 
 SUBMISSION = "ovbench.submission/1"
 MAX_BYTES = 64 * 1024**2
@@ -31,10 +32,8 @@ MOST_PROBLEMS = 50
 """Problems that are listed; how many more there are is told."""
 
 
-class Submission(BaseModel):
+class Submission(Frozen):
     """Several records in one file."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     schema_version: Literal["ovbench.submission/1"]
     records: Annotated[tuple[Record, ...], Field(min_length=1)]

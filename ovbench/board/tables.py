@@ -1,10 +1,13 @@
 """Records as tables: what may stand beside what, in which order, ranked or not.
 
 Records share a table when they answer the same items by the same score: task, split, signature
-(published: metric as printed), digest of the gold, and protocol. Rows are sorted: ranked ones by
-the headline, then those without a rank, then the floors; equal scores follow each other by name.
-Nothing depends on the order of the records. Where some records of a table carry predictions, those
-alone say what it is ranked by and what the floors are: claims of others cannot change either.
+(published: metric as printed), digest of the gold, and protocol. Of a signature only what is said
+of the score counts: not whether a run failed on items, its batch size or its version, because all
+answers of a table are scored here, by one version, and failed items as wrong. Rows are sorted:
+ranked ones by the headline, then those without a rank, then the floors; equal scores follow each
+other by name. Nothing depends on the order of the records. Where answers of a table are scored
+here, it is ranked by the protocol's own headline, and those records alone whose answers give their
+score say what the floors are: claims of others cannot change either.
 """
 
 from __future__ import annotations
@@ -16,13 +19,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ovbench.board.items import Answers
-from ovbench.board.ranking import Ranking, rank
+from ovbench.board.ranking import Ranking, Scored, rank, score_answers
 from ovbench.board.record import Record, ScoreEntry
 from ovbench.board.store import Board, Entry
+from ovbench.report.sections import DASH
 
 FLOOR = "floor"
 """Provenance of the rows that no system made."""
-_LOWER = re.compile(r"\b(mae|mse|rmse|wer|cer|eer|error|loss|perplexity)\b", re.IGNORECASE)
+_LOWER = re.compile(
+    r"(?<![a-z])(mae|mse|rmse|wer|cer|eer|error|loss|perplexity)(?![a-z])", re.IGNORECASE
+)
+_BRACKETS = re.compile(r"\([^()]*\)|\[[^][]*\]")
 
 
 @dataclass(frozen=True)
@@ -59,6 +66,14 @@ class Row:
     why_unranked: str | None
     file: str
 
+    @property
+    def places(self) -> str:
+        """The rank as text: ``3``, ``1–5``, or a dash."""
+        if self.rank is None:
+            return DASH
+        best, worst = self.rank
+        return str(best) if best == worst else f"{best}–{worst}"
+
 
 @dataclass(frozen=True)
 class Table:
@@ -69,7 +84,8 @@ class Table:
     slug:
         Unique, of ``a-z 0-9 -``; part of file names. It stays the same when records are added.
     task, split, protocol, signature, headline:
-        As in the rows' records. ``signature`` is None in tables of published figures.
+        As in the rows' records. ``signature`` is that part of it which all rows have; it is None
+        in tables of published figures.
     title:
         One line. Untrusted text.
     columns:
@@ -117,11 +133,11 @@ def tables(board: Board) -> tuple[Table, ...]:
 def _table(key: tuple[str, ...], entries: Sequence[Entry]) -> Table:
     records = [entry.record for entry in entries]
     first = records[0]
-    shown = [record for record in records if record.predictions] or records
-    headline = _most_common(record.headline for record in shown)
-    higher = not _LOWER.search(f"{headline} {first.protocol}")
-    ranking = rank(entries, headline, higher_is_better=higher)
-    floors, floor_notes = _floors(shown, headline, higher)
+    scored = score_answers(entries)
+    headline = _headline(records, scored)
+    higher = not _LOWER.search(_BRACKETS.sub(" ", headline))
+    ranking = rank(entries, headline, scored, higher_is_better=higher)
+    floors, floor_notes = _floors(_believed(entries, ranking), headline, higher)
     sizes = {record.task.items for record in records}
     title = f"{first.task.id}, {first.task.split}: {first.protocol}"
     return Table(
@@ -130,16 +146,36 @@ def _table(key: tuple[str, ...], entries: Sequence[Entry]) -> Table:
         split=first.task.split,
         title=title,
         protocol=first.protocol,
-        signature=first.signature,
+        signature=_signature(records),
         headline=headline,
         columns=_columns(records, headline),
         rows=(*_rows(entries, ranking, headline, higher), *floors),
         items=sizes.pop() if len(sizes) == 1 else None,
         notes=(*_sources(records), *ranking.notes, *floor_notes),
         higher_is_better=higher,
-        answers=ranking.answers,
-        answered=ranking.answered,
+        answers=scored.answers,
+        answered=tuple(entries[place].id for place in scored.places),
     )
+
+
+def _headline(records: Sequence[Record], scored: Scored) -> str:
+    """The protocol's own; where nothing can be scored here, the one that most records name."""
+    if scored.answers is not None:
+        return scored.answers.headline
+    counted = Counter(record.headline for record in records)
+    return min(counted, key=lambda name: (-counted[name], name))
+
+
+def _believed(entries: Sequence[Entry], ranking: Ranking) -> list[Record]:
+    """The records whose answers give their score; where there are none, all."""
+    found = [entry.record for entry in entries if entry.id in ranking.believed]
+    return found or [entry.record for entry in entries]
+
+
+def _signature(records: Sequence[Record]) -> str | None:
+    """Whole where the records have the same, else the part that they share."""
+    whole = {record.signature for record in records}
+    return whole.pop() if len(whole) == 1 else records[0].shared_signature()
 
 
 def _rows(entries: Sequence[Entry], ranking: Ranking, headline: str, higher: bool) -> Iterable[Row]:
@@ -220,7 +256,8 @@ def _floors(
 ) -> tuple[list[Row], tuple[str, ...]]:
     """One row per trivial answer; where records tell of several values, the hardest to beat.
 
-    Answers dealt at random are a system's own, so that floor differs between systems.
+    Answers dealt at random are a system's own, and the best constant answer has as many labels as
+    the system's own answers have on average: those floors differ between systems.
     """
     found: dict[str, dict[tuple[tuple[str, float], ...], None]] = {}
     for record in records:
@@ -244,8 +281,3 @@ def _slug(key: tuple[str, ...], protocol: str) -> str:
     words = "-".join(re.findall(r"[a-z0-9]+", " ".join([*key[:2], protocol]).lower()))[:60]
     digits = hashlib.sha256("\0".join(key).encode()).hexdigest()[:12]
     return f"{words.strip('-')}-{digits}".lstrip("-")
-
-
-def _most_common(names: Iterable[str]) -> str:
-    counted = Counter(names)
-    return min(counted, key=lambda name: (-counted[name], name))

@@ -10,11 +10,9 @@ from ovbench.cli import leaderboard_pages
 from ovbench.cli import options as opt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
-    from ovbench.board.check import Checked
     from ovbench.board.record import Record, Selection
-    from ovbench.report.sections import Section
 
 app = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
 
@@ -61,22 +59,23 @@ def check(
     Exit codes: 0 nothing is wrong, 2 something is, or was not recomputed under --strict.
     """
     from ovbench.board.check import check_submission
+    from ovbench.board.told import checked_json, checked_section, not_recomputed, refuse
     from ovbench.cli.console import note, show, watched, write_json
     from ovbench.progress import track
 
     with watched():
         found = [check_submission(file) for file in track(files, "checking")]
     if json is not None:
-        write_json(json, _checked_json(found))
+        write_json(json, checked_json(found))
     if json != "-" and any(one.records for one in found):
-        show([_checked_section(found)])
+        show([checked_section(found)])
     problems = [(one.file, problem) for one in found for problem in one.problems]
-    for file, left in _not_recomputed(found):
+    for file, left in not_recomputed(found):
         if strict:
             problems.append((file, left))
         else:
             note(f"warning: {file}: {left}")
-    _refuse(problems)
+    refuse(problems)
 
 
 @app.command("add")
@@ -94,11 +93,12 @@ def add(
       ovbench leaderboard add a.json b.json --board ~/my-leaderboards
     """
     from ovbench.board.store import add as add_files
+    from ovbench.board.told import not_recomputed
     from ovbench.cli.console import note, watched
 
     with watched():
         added = add_files(files, board)
-    for file, left in _not_recomputed([one.checked for one in added]):
+    for file, left in not_recomputed([one.checked for one in added]):
         note(f"warning: {file}: {left}")
     for one in added:
         for sentence in one.same_answers:
@@ -216,82 +216,3 @@ def _settings(pairs: Sequence[str]) -> dict[str, str]:
             raise InputError(f"--setting {pair}", expected="each name once, as modality=A,T")
         found[name] = value
     return found
-
-
-def _checked_section(found: Sequence[Checked]) -> Section:
-    from ovbench.board.submission import printable
-    from ovbench.report.sections import Section, percent
-
-    rows = []
-    for one in found:
-        for entry in one.records:
-            record = entry.record
-            score = record.scores[record.headline].value
-            rows.append(
-                (
-                    entry.id,
-                    printable(record.system.name, 40),
-                    f"{printable(record.task.id, 30)}/{printable(record.task.split, 20)}",
-                    printable(record.protocol, 40),
-                    printable(record.headline, 20),
-                    percent(score),
-                    "refused" if entry.problems else entry.outcome,
-                    "; ".join(map(printable, entry.marks)),
-                )
-            )
-    columns = ("record", "system", "task", "protocol", "score", "value", "check", "marks")
-    return Section("Submissions", columns, tuple(rows))
-
-
-def _not_recomputed(found: Sequence[Checked]) -> Iterator[tuple[str, str]]:
-    """File and sentence for each reason why records were not recomputed."""
-    for one in found:
-        reasons: dict[str, int] = {}
-        for entry in one.records:
-            if entry.outcome == "not recomputed" and entry.why and not entry.problems:
-                reasons[entry.why] = reasons.get(entry.why, 0) + 1
-        for why, count in reasons.items():
-            what = "record was" if count == 1 else "records were"
-            yield one.file, f"{count} {what} not recomputed: {why}"
-
-
-def _refuse(problems: Sequence[tuple[str, str]]) -> None:
-    """Raise for all problems at once, under their file's name."""
-    from ovbench.board.submission import SubmissionError
-
-    if not problems:
-        return
-    files = {file for file, _ in problems}
-    if len(files) == 1:
-        raise SubmissionError(files.pop(), [problem for _, problem in problems])
-    raise SubmissionError(
-        f"{len(files)} submissions", [f"{file}: {problem}" for file, problem in problems]
-    )
-
-
-def _checked_json(found: Sequence[Checked]) -> str:
-    import json
-
-    files = [
-        {
-            "file": one.file,
-            "problems": one.problems,
-            "records": [
-                {
-                    "id": entry.id,
-                    "system": entry.record.system.name,
-                    "task": entry.record.task.id,
-                    "split": entry.record.task.split,
-                    "protocol": entry.record.protocol,
-                    "provenance": entry.record.origin.kind,
-                    "outcome": entry.outcome,
-                    "why": entry.why,
-                    "marks": entry.marks,
-                    "problems": entry.problems,
-                }
-                for entry in one.records
-            ],
-        }
-        for one in found
-    ]
-    return json.dumps({"files": files}, indent=2) + "\n"

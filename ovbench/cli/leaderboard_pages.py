@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+from ovbench.cli import options as opt
 
-    from ovbench.board.tables import Table
-    from ovbench.report.sections import Section
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 BOARD = "leaderboards"
 """Folder of the leaderboard, unless another is named."""
@@ -33,12 +32,17 @@ def build(
     out: Annotated[str, typer.Option("--out", help="Folder of the site; replaced as a whole.")] = (
         "site"
     ),
+    data: opt.Data = None,
 ) -> None:
     """Write a site from a leaderboard, which opens from the file system without a network.
+
+    Answers are scored again for the ranks; where the gold of a task is not on this machine, its
+    records are shown without a rank.
 
     \b
     Examples:
       ovbench leaderboard build
+      ovbench leaderboard build --data ~/datasets
       ovbench leaderboard build --board ~/my-leaderboards --out public
     """
     from ovbench.board.site import build as build_site
@@ -75,8 +79,11 @@ def export(
         typer.Option(help="For hugging-face: the data set's id on the Hub, organisation/name."),
     ] = None,
     board: Board = BOARD,
+    data: opt.Data = None,
 ) -> None:
     """Print a table of the leaderboard, or write a record as files for the Hugging Face Hub.
+
+    The format table is for the terminal; --out takes the others.
 
     \b
     Examples:
@@ -87,23 +94,30 @@ def export(
     """
     from ovbench.board.store import read_board
     from ovbench.cli.console import show, watched, write_json
+    from ovbench.errors import InputError
 
     if form is Form.hugging_face:
         _export_record(what, dataset, board, out)
         return
-    from ovbench.board.export import export_table, section_of
+    if form is Form.table and out != "-":
+        raise InputError(
+            f"the format table is for the terminal, so {out} would not be written",
+            expected="--format markdown, latex or csv with --out",
+        )
+    from ovbench.board.export import list_of, section_of
     from ovbench.board.tables import tables
+    from ovbench.report.render import FORMATS
 
     with watched():
         found = {table.slug: table for table in tables(read_board(board))}
     if what is None:
-        show([_tables_section(list(found.values()))])
-        return
-    table = found[_one("table", what, found)]
-    if form is Form.table:
-        show([section_of(table)])
+        section = list_of(found.values())
     else:
-        write_json(out, export_table(table, form.value))
+        section = section_of(found[_one("table", what, found)])
+    if form is Form.table:
+        show([section])
+    else:
+        write_json(out, FORMATS[form.value]([section]))
 
 
 def _export_record(what: str | None, dataset: str | None, board: str, out: str) -> None:
@@ -155,22 +169,3 @@ def _one(kind: str, start: str, names: Collection[str]) -> str:
         shown = ", ".join(found[:4]) + (", …" if len(found) > 4 else "")
         raise InputError(f"{len(found)} {kind}s begin with {start!r}: {shown}", expected="one")
     return found[0]
-
-
-def _tables_section(found: Sequence[Table]) -> Section:
-    from ovbench.board.submission import printable
-    from ovbench.report.sections import DASH, Section
-
-    rows = [
-        (
-            table.slug,
-            printable(table.task, 40),
-            printable(table.split, 30),
-            printable(table.protocol, 40),
-            str(sum(row.record is not None for row in table.rows)),
-            DASH if table.items is None else str(table.items),
-        )
-        for table in found
-    ]
-    columns = ("table", "task", "split", "protocol", "systems", "items")
-    return Section("Tables", columns, tuple(rows))

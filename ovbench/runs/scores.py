@@ -95,14 +95,14 @@ def score_predictions(
                     "predictions": about.name,
                     "gold": f"{task.id}/{task.split}",
                     "warnings": (*result.warnings, *warnings),
-                    "signature": _with_batch(result.signature, batch),
+                    "signature": with_batch(result.signature, batch),
                 }
             )
         )
     return tuple(found)
 
 
-def _with_batch(signature: str, batch: int | None) -> str:
+def with_batch(signature: str, batch: int | None) -> str:
     """The signature, with the batch size where the answers depend on it."""
     if batch is None:
         return signature

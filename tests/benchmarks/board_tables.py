@@ -97,7 +97,9 @@ def with_intervals(records: list[Record]) -> list[Record]:
         value = record.scores["f1"].value
         score = ScoreEntry(value=value, low=value - 0.04, high=value + 0.04)
         system = SystemEntry(name=f"system {number}")
+        copied = Origin(kind="published", source="a paper")
         change = {"predictions": (), "signature": "one", "scores": {"f1": score}, "system": system}
+        change |= {"origin": copied}
         found.append(record.model_copy(update=change))
     return found
 

@@ -9,9 +9,13 @@ from pathlib import Path
 import pytest
 from board_truth import scored_as_files
 
+from ovbench.board.check import check_submission
+from ovbench.board.items import answers_to
 from ovbench.board.make import record_of_predictions, record_of_run
 from ovbench.board.provenance import public_command
-from ovbench.board.record import Record
+from ovbench.board.record import PredictionEntry, Record
+from ovbench.board.rescore import rescore
+from ovbench.board.submission import submission_text
 from ovbench.errors import InputError
 from ovbench.runs.records import RunResult
 from ovbench.scoring import Options
@@ -99,6 +103,53 @@ def test_unfinished_limited_and_changed_runs_are_refused(
     for folder, message in cases.items():
         with pytest.raises(InputError, match=message):
             record_of_run(folder)
+
+
+def test_only_of_a_trivial_system_it_is_known_that_nothing_was_chosen(
+    finished_runs: list[RunResult], tmp_path: Path
+) -> None:
+    for kind, selection in (
+        ("constant", "fixed"), ("external", "unknown"), ("pipeline", "unknown"),
+        ("causal_lm", "unknown"),
+    ):  # fmt: skip
+        home = Path(shutil.copytree(finished_runs[0].folder, tmp_path / kind))
+        body = json.loads((home / "run.json").read_text("utf-8"))
+        body["settings"]["system"]["kind"] = kind
+        (home / "run.json").write_text(json.dumps(body), "utf-8")
+        (first, _) = record_of_run(home)
+        assert first.checkpoint.selection == selection
+        assert record_of_run(home, selection="dev")[0].checkpoint.selection == "dev"
+
+
+def test_items_that_fail_change_no_option() -> None:
+    task = load_task("tinyov")
+    entries = [PredictionEntry(id=item.id, labels=("sad",)) for item in task.items]
+    failed = [PredictionEntry(id=entries[0].id), *entries[1:]]
+    options = Options(draws=0, floors=False)
+    for given, missing in ((entries, "error"), (failed, "wrong")):
+        found = rescore(task, "ew-open-1", given, options)
+        assert (found.floors, found.interval) == ({}, None)
+        assert f"|missing:{missing}|" in found.signature
+
+
+def test_scoring_and_checking_make_no_sound(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """TinySpeech's clips are made when they are first heard; gold needs none."""
+    cache = tmp_path / "cache"
+    monkeypatch.setenv("OVBENCH_CACHE", str(cache))
+    task = load_task("tinyspeech", clips=False)
+    rows = [{"id": item.id, "prediction": "sad"} for item in task.items]
+    path, made = tmp_path / "preds.jsonl", tmp_path / "made.json"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    options = Options(draws=0)
+    records = record_of_predictions(path, task.id, system="A", source="b", options=options)
+    made.write_text(submission_text(records), "utf-8")
+    checked = check_submission(made)
+    assert checked.problems == ()
+    assert {one.outcome for one in checked.records} == {"recomputed"}
+    answers_to(records[:1])
+    assert not list(cache.rglob("*.wav"))
 
 
 def test_foreign_predictions_score_as_ovbench_score_does(tmp_path: Path) -> None:

@@ -3,12 +3,13 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rank_records import HOSTILE, answered, board, record
 
-from ovbench.board.ranking import NO_EVIDENCE, ORACLE, UNUSED_PREDICTIONS
-from ovbench.board.record import ScoreEntry
+from ovbench.board.ranking import NO_EVIDENCE, NOT_SCORED, ORACLE
+from ovbench.board.record import Record, ScoreEntry
 from ovbench.board.store import Board
 from ovbench.board.tables import FLOOR, Table, tables
 
@@ -41,24 +42,49 @@ def test_what_is_not_scored_alike_is_not_in_one_table() -> None:
     assert published.rows[0].why_unranked == NO_EVIDENCE
 
 
+def test_a_failed_item_a_batch_size_and_a_version_do_not_split_a_table() -> None:
+    one, failed, other = answered(0.9, 1), answered(0.2, 2), answered(0.5, 3)
+    signature = str(one.signature)
+    assert "|missing:wrong|" in signature
+    whole = signature.replace("|missing:wrong|", "|missing:error|")
+    before, _, version = whole.rpartition("|v:")
+    records = [
+        one.model_copy(update={"signature": whole}),
+        failed,
+        other.model_copy(update={"signature": f"{before}|batch:8|v:0.0.{version}"}),
+    ]
+    table = only(*records)
+    assert [row.rank for row in table.rows] == [(1, 1), (2, 2), (3, 3)]
+    assert table.signature == before.replace("|missing:error", "")
+    alike = only(records[0], records[0].model_copy(update={"system": failed.system}))
+    assert alike.signature == whole
+    assert alike.slug == table.slug
+    skipped = failed.model_copy(update={"signature": signature.replace(":wrong|", ":skip|")})
+    assert len(tables(board(one, skipped))) == 2
+
+
 def test_rows_are_ranked_then_unranked_then_floors() -> None:
     floors = {"majority": {"f1": 0.2}, "all-labels": {"f1": 0.3}}
+
+    def named(one: Record, name: str, **more: object) -> Record:
+        system = one.system.model_copy(update={"name": name, **more})
+        return one.model_copy(update={"system": system, "floors": floors})
+
+    unfit = answered(0.95, 4).model_copy(update={"predictions": answered(0.95, 4).predictions * 2})
     table = only(
-        record("low", 0.4, 0.1, floors=floors),
-        record("oracle", 0.9, 0.1, oracle=True),
-        record("high", 0.6, 0.1),
-        record("no evidence", 0.7),
+        named(answered(0.4, 1), "low"),
+        named(answered(1.0, 2), "oracle", oracle=True),
+        named(answered(0.6, 3), "high"),
+        named(unfit, "twice"),
     )
     assert [row.name for row in table.rows] == [
-        "high", "low", "oracle", "no evidence", "all-labels", "majority",
+        "high", "low", "oracle", "twice", "all-labels", "majority",
     ]  # fmt: skip
     assert [row.rank is None for row in table.rows] == [False, False, True, True, True, True]
-    assert [row.why_unranked for row in table.rows[2:]] == [
-        ORACLE, UNUSED_PREDICTIONS, FLOOR, FLOOR,
-    ]  # fmt: skip
+    assert [row.why_unranked for row in table.rows[2:]] == [ORACLE, NOT_SCORED, FLOOR, FLOOR]
     assert table.rows[-1].record is None
     assert table.rows[-1].id == table.rows[-1].file == ""
-    assert table.items == 100
+    assert table.items == 332
 
 
 def test_of_a_floor_with_several_values_the_hardest_is_shown() -> None:
@@ -92,19 +118,45 @@ def test_claims_without_answers_change_neither_headline_nor_floors() -> None:
     told = {row.name: row.values["f1"].value for row in table.rows if row.provenance == FLOOR}
     assert told == {"majority": 0.1}
     assert only(*others).headline == "precision"
+    # Nor do records whose answers do not give their score, or are none of the task's items.
+    lying = [
+        one.model_copy(update={"predictions": given, "scores": {"precision": ScoreEntry(value=1)}})
+        for given in (honest.predictions, honest.predictions[:1] * 2)
+        for one in others
+    ]
+    table = only(honest.model_copy(update={"floors": floors}), *lying)
+    assert table.headline == "f1"
+    told = {row.name: row.values["f1"].value for row in table.rows if row.provenance == FLOOR}
+    assert told == {"majority": 0.1}
 
 
-def test_lower_is_better_for_errors() -> None:
-    scores = [{"MAE": ScoreEntry(value=v, low=v - 0.01, high=v + 0.01)} for v in (0.9, 0.5)]
+@pytest.mark.parametrize(
+    ("headline", "higher"),
+    [
+        ("MAE", False), ("mae_valence", False), ("word_error_rate", False), ("error_rate", False),
+        ("val_loss", False), ("WER (%)", False), ("accuracy (standard error in brackets)", True),
+        ("accuracy [standard error]", True), ("macro_f1", True), ("terror_detection", True),
+        ("glossary", True),
+    ],
+)  # fmt: skip
+def test_lower_is_better_for_errors(headline: str, higher: bool) -> None:
     records = [
-        record(name, scores=score | {"f1": ScoreEntry(value=0.1)}).model_copy(
-            update={"headline": "MAE", "protocol": "MAE"}
-        )
-        for name, score in zip("ab", scores, strict=True)
+        record(
+            name,
+            kind="published",
+            scores={
+                headline: ScoreEntry(value=v, low=v - 0.01, high=v + 0.01),
+                "f1": ScoreEntry(value=0.1),
+            },
+        ).model_copy(update={"headline": headline, "protocol": "accuracy, error in brackets"})
+        for name, v in (("more", 0.9), ("less", 0.5))
     ]
     table = only(*records)
-    assert not table.higher_is_better
-    assert [(row.name, row.rank) for row in table.rows] == [("b", (1, 1)), ("a", (2, 2))]
+    assert table.higher_is_better is higher
+    names = ["more", "less"] if higher else ["less", "more"]
+    assert [(row.name, row.rank) for row in table.rows] == list(
+        zip(names, [(1, 1), (2, 2)], strict=True)
+    )
 
 
 def test_names_tell_rows_apart() -> None:

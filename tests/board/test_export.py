@@ -11,7 +11,7 @@ from huggingface_hub import parse_eval_result_entries
 from huggingface_hub.repocard_data import ModelCardData, model_index_to_eval_results
 from rank_records import HOSTILE, answered, board, record
 
-from ovbench.board.export import MODEL_INDEX, export_table, hugging_face, rank_text, section_of
+from ovbench.board.export import MODEL_INDEX, export_table, hugging_face, section_of
 from ovbench.board.record import Origin, Record, ScoreEntry
 from ovbench.board.tables import Table, tables
 from ovbench.errors import InputError, MissingExtraError, UnknownNameError
@@ -40,21 +40,27 @@ def table_of(*records: Record) -> Table:
 
 def test_the_cells_of_a_table() -> None:
     table = table_of(
-        record("a", 0.6, 0.05, floors={"majority": {"f1": 0.123}}),
-        record("b", 0.58, 0.05),
-        record("best", 0.9, 0.01, oracle=True),
+        record("a", 0.6, 0.05, kind="published", floors={"majority": {"f1": 0.123}}),
+        record("b", 0.58, 0.05, kind="published"),
+        record("best", 0.9, 0.01, kind="published", oracle=True),
     )
     section = section_of(table)
-    assert section.columns == ("rank", "system", "f1", "interval", "from", "remark", "record")
-    rows = [row[:6] for row in section.rows]
+    columns = ("rank", "system", "f1", "interval", "from", "source", "remark", "record")
+    assert section.columns == columns
+    rows = [row[:7] for row in section.rows]
     unranked = "not ranked: oracle context"
     assert rows == [
-        ("1–2", "a", "60.00", "[55.00, 65.00]", "measured", ""),
-        ("1–2", "b", "58.00", "[53.00, 63.00]", "measured", ""),
-        ("–", "best", "90.00", "[89.00, 91.00]", "measured", unranked),
-        ("–", "majority", "12.30", "–", "floor", ""),
+        ("1–2", "a", "60.00", "[55.00, 65.00]", "published", "a paper", ""),
+        ("1–2", "b", "58.00", "[53.00, 63.00]", "published", "a paper", ""),
+        ("–", "best", "90.00", "[89.00, 91.00]", "published", "a paper", unranked),
+        ("–", "majority", "12.30", "–", "floor", "–", ""),
     ]
-    assert rank_text(table.rows[0]) == "1–2"
+
+
+def test_our_own_figures_come_with_their_signature() -> None:
+    section = section_of(table_of(record("a", 0.6, 0.05)))
+    assert section.columns == ("system", "f1", "interval", "from", "remark", "record")
+    assert section.rows[0][4] == "not ranked: its answers could not be scored here"
     assert section.notes[-1] == "signature: one|v:1"
 
 
@@ -69,7 +75,8 @@ def test_published_figures_come_with_their_source() -> None:
 
 def test_scores_may_be_called_like_columns() -> None:
     names = ("rank", "system", "from", "record")
-    one = record("a", scores={n: ScoreEntry(value=0.5, low=0.4, high=0.6) for n in ("f1", *names)})
+    scores = {name: ScoreEntry(value=0.5, low=0.4, high=0.6) for name in ("f1", *names)}
+    one = record("a", kind="published", scores=scores)
     section = section_of(table_of(one))
     assert [section.columns.count(name) for name in names] == [2, 2, 2, 2]
     assert all(len(row) == len(section.columns) for row in section.rows)

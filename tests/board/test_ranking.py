@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -23,29 +24,42 @@ from ovbench.board.pairs import (
 )
 from ovbench.board.ranking import (
     CLAIMED,
+    NO_EVIDENCE,
+    NOT_SCORED,
     ORACLE,
     OTHER_SCORE,
     TEST_BEST,
-    UNUSED_PREDICTIONS,
+    Ranking,
     rank,
+    score_answers,
 )
-from ovbench.board.record import PredictionEntry, Record, ScoreEntry, TaskEntry
+from ovbench.board.record import PredictionEntry, Record, ScoreEntry
 from ovbench.board.rescore import rescore
+from ovbench.board.store import Entry
 from ovbench.metrics import categorical
 from ovbench.metrics.significance import holm, paired
 from ovbench.metrics.statistics import Statistics
 from ovbench.scoring import Options
 
 
+def ranking(entries: Sequence[Entry], headline: str = "f1", *, higher: bool = True) -> Ranking:
+    return rank(entries, headline, score_answers(entries), higher_is_better=higher)
+
+
+def copied(name: str, value: float, half: float | None = None, **more: object) -> Record:
+    """A published figure: what is ranked by its interval."""
+    return record(name, value, half, kind="published", **more)  # type: ignore[arg-type]
+
+
 def ranks(*records: Record, higher: bool = True) -> list[tuple[int, int] | None]:
     entries = board(*records).entries
-    found = rank(entries, "f1", higher_is_better=higher)
+    found = ranking(entries, higher=higher)
     return [found.ranks.get(entry.id) for entry in entries]
 
 
 def whys(*records: Record) -> list[str | None]:
     entries = board(*records).entries
-    found = rank(entries, "f1")
+    found = ranking(entries)
     return [found.unranked.get(entry.id) for entry in entries]
 
 
@@ -179,39 +193,56 @@ def test_the_error_of_an_interval() -> None:
 def test_only_the_first_and_the_last_are_told_apart() -> None:
     # Standard errors .04: z = 3.5 and p = .0004 for the outer two, z = 1.8 and p = .08 for others.
     half = 0.04 * 1.96
-    records = record("a", 0.9, half), record("b", 0.8, half), record("c", 0.7, half)
+    records = copied("a", 0.9, half), copied("b", 0.8, half), copied("c", 0.7, half)
     assert ranks(*records) == [(1, 2), (1, 3), (2, 3)]
     assert ranks(*records, higher=False) == [(2, 3), (1, 3), (1, 2)]
 
 
 def test_holm_counts_the_pairs() -> None:
-    two = record("a", 0.62, 0.0784), record("b", 0.5, 0.0784)  # z = 2.12, p = .034
+    two = copied("a", 0.62, 0.0784), copied("b", 0.5, 0.0784)  # z = 2.12, p = .034
     assert ranks(*two) == [(1, 1), (2, 2)]
-    assert ranks(*two, record("c", 0.5, 0.0784))[:2] == [(1, 3), (1, 3)]
+    assert ranks(*two, copied("c", 0.5, 0.0784))[:2] == [(1, 3), (1, 3)]
 
 
 def test_rows_within_noise_share_every_place() -> None:
-    assert ranks(*(record(str(i), 0.5 + i / 1000, 0.1) for i in range(5))) == [(1, 5)] * 5
+    assert ranks(*(copied(str(i), 0.5 + i / 1000, 0.1) for i in range(5))) == [(1, 5)] * 5
 
 
 def test_one_row_is_first() -> None:
-    assert ranks(record("a", 0.5, 0.1)) == [(1, 1)]
+    assert ranks(copied("a", 0.5, 0.1)) == [(1, 1)]
 
 
 def test_what_is_never_ranked() -> None:
     records = (
-        record("a", 0.99, 0.001, oracle=True),
-        record("b", 0.98, 0.001, selection="test-best"),
-        record("c", 0.5),
-        record("d", 0.5, 0.1),
-        record("e", scores={"f1": ScoreEntry(value=0.5, low=0.5, high=0.5)}),
-        record("f", scores={"f1": ScoreEntry(value=0.5, low=0.6, high=0.7)}),
+        copied("a", 0.99, 0.001, oracle=True),
+        copied("b", 0.98, 0.001, selection="test-best"),
+        copied("c", 0.5),
+        copied("d", 0.5, 0.1),
+        copied("e", 0.5, scores={"f1": ScoreEntry(value=0.5, low=0.5, high=0.5)}),
+        copied("f", 0.5, scores={"f1": ScoreEntry(value=0.5, low=0.6, high=0.7)}),
     )
-    unused = UNUSED_PREDICTIONS
-    assert whys(*records) == [ORACLE, TEST_BEST, unused, None, unused, unused]
+    none = NO_EVIDENCE
+    assert whys(*records) == [ORACLE, TEST_BEST, none, None, none, none]
     assert ranks(*records)[3] == (1, 1)
-    claim = record("g", 0.99, 0.001).model_copy(update={"predictions": ()})
-    assert whys(*records, claim)[6] == CLAIMED
+
+
+def test_of_our_own_figures_only_those_are_ranked_that_are_scored_here(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    claim = record("a", 0.99, 0.001)  # with one answer, of a task that nobody has
+    monkeypatch.delenv("OVBENCH_DATA", raising=False)
+    meld = record("b", 0.97, 0.01, task="meld", protocol="hit-open-1")  # whose gold is not here
+    for one, note in (
+        (claim, "is not one of this ovbench"),
+        (meld, "files are not on the machine"),
+    ):
+        found = ranking(board(one).entries)
+        assert (found.ranks, list(found.unranked.values())) == ({}, [NOT_SCORED])
+        assert note in found.notes[0]
+    assert whys(claim.model_copy(update={"predictions": ()})) == [CLAIMED]
+    assert whys(record("c", 0.9, oracle=True), record("d", 0.9, selection="test-best")) == [
+        ORACLE, TEST_BEST,
+    ]  # fmt: skip
 
 
 def test_paired_answers_tell_apart_what_intervals_do_not() -> None:
@@ -222,24 +253,14 @@ def test_paired_answers_tell_apart_what_intervals_do_not() -> None:
         PredictionEntry(id=e.id, labels=("zzz",), text="zzz") if e.id in ids else e for e in better
     )
     entries = board(answered(1, predictions=better), answered(0, predictions=worse)).entries
-    found = rank(entries, "f1")
+    found = ranking(entries)
     assert [found.ranks[entry.id] for entry in entries] == [(1, 1), (2, 2)]
     assert any("paired" in note for note in found.notes)
-    assert found.answered == tuple(entry.id for entry in entries)
-    bare = [
-        entry.record.model_copy(
-            update={
-                "scores": {"f1": ScoreEntry(value=v, low=v - 0.045, high=v + 0.045)},
-            }
-        )
+    by_intervals = [
+        copied(entry.record.system.name, entry.record.scores["f1"].value, 0.045)
         for entry in entries
-        for v in [entry.record.scores["f1"].value]
     ]
-    elsewhere = [
-        one.model_copy(update={"task": TaskEntry(id="nowhere", split="test", digest="0" * 64)})
-        for one in bare
-    ]
-    assert ranks(*elsewhere) == [(1, 2), (1, 2)]
+    assert ranks(*by_intervals) == [(1, 2), (1, 2)]
     assert len(gold) == 332
 
 
@@ -254,7 +275,7 @@ def test_a_difference_on_a_few_items_is_never_certain() -> None:
         answered(0, name="tinyov-6class", predictions=tuple(other)),
     ]
     entries = board(*pair).entries
-    found = rank(entries, pair[0].headline)
+    found = ranking(entries, pair[0].headline)
     assert [found.ranks[entry.id] for entry in entries] == [(1, 2), (1, 2)]
 
 
@@ -262,12 +283,12 @@ def test_a_claim_that_its_predictions_do_not_give_is_not_tested_on_them() -> Non
     honest, liar = answered(0.5, 1), answered(0.4, 2)
     liar = liar.model_copy(update={"scores": {"f1": ScoreEntry(value=0.999)}})
     entries = board(honest, liar).entries
-    found = rank(entries, "f1")
+    found = ranking(entries)
     assert found.ranks == {entries[0].id: (1, 1)}
     assert found.unranked == {entries[1].id: OTHER_SCORE}
     with_interval = {"f1": ScoreEntry(value=0.999, low=0.998, high=1.0)}
     entries = board(honest, liar.model_copy(update={"scores": with_interval})).entries
-    assert rank(entries, "f1").unranked == {entries[1].id: OTHER_SCORE}
+    assert ranking(entries).unranked == {entries[1].id: OTHER_SCORE}
     assert any("1 record are not used" in note for note in found.notes)
 
 
@@ -277,12 +298,13 @@ def test_predictions_of_other_items_are_not_used() -> None:
     twice = (*odd.predictions, odd.predictions[0])
     for predictions in (wrong, twice):
         entries = board(good, odd.model_copy(update={"predictions": predictions})).entries
-        found = rank(entries, "f1")
+        found = ranking(entries)
         assert list(found.ranks) == [entries[0].id]
-        assert found.answered == (entries[0].id,)
+        assert found.unranked == {entries[1].id: NOT_SCORED}
+        assert score_answers(entries).places == (0,)
 
 
-def test_other_gold_leaves_intervals() -> None:
+def test_answers_to_other_gold_are_not_ranked() -> None:
     one = answered(0.5, 1)
     elsewhere = one.model_copy(
         update={
@@ -291,9 +313,9 @@ def test_other_gold_leaves_intervals() -> None:
         }
     )
     entries = board(elsewhere).entries
-    found = rank(entries, "f1")
-    assert found.ranks == {entries[0].id: (1, 1)}
-    assert found.answers is None
+    found = ranking(entries)
+    assert found.unranked == {entries[0].id: NOT_SCORED}
+    assert score_answers(entries).answers is None
     assert "not one of this ovbench" in found.notes[0]
 
 
@@ -303,8 +325,8 @@ def test_a_headline_that_the_protocol_does_not_have() -> None:
         update={"headline": "evil", "scores": {"evil": ScoreEntry(value=1.0, low=0.9, high=1.0)}}
     )
     entries = board(odd).entries
-    assert rank(entries, "evil").ranks == {entries[0].id: (1, 1)}
-    assert rank(entries, "f1").unranked == {entries[0].id: "no score f1"}
+    assert ranking(entries, "evil").unranked == {entries[0].id: OTHER_SCORE}
+    assert ranking(entries).unranked == {entries[0].id: "no score f1"}
 
 
 @pytest.mark.parametrize(
@@ -329,12 +351,12 @@ scores = st.lists(st.integers(0, 100), min_size=1, max_size=8)
 def test_ranks_do_not_depend_on_order_and_hold_each_place(
     values: list[int], half: float, draw: object
 ) -> None:
-    records = [record(f"s{i}", v / 100, half) for i, v in enumerate(values)]
+    records = [copied(f"s{i}", v / 100, half) for i, v in enumerate(values)]
     entries = list(board(*records).entries)
-    found = rank(entries, "f1").ranks
+    found = ranking(entries).ranks
     shuffled = [replace(entry) for entry in entries]
     draw.shuffle(shuffled)  # type: ignore[attr-defined]
-    assert rank(shuffled, "f1").ranks == found
+    assert ranking(shuffled).ranks == found
     best = max(entries, key=lambda entry: entry.record.scores["f1"].value)
     assert found[best.id][0] == 1
     for entry in entries:

@@ -142,7 +142,7 @@ def test_pages_load_without_errors_or_requests(
 
 def test_sorts_by_click(browser: Any, small: SiteReport) -> None:
     visit(browser, ranked_page(small, small_board()))
-    assert column(browser, "System") == ["gamma", "alpha", "beta", "oracle", "echo"]
+    assert column(browser, "System") == ["oracle", "echo", "gamma", "alpha", "beta"]
     head_button(browser, "f1").click()
     until(lambda: column(browser, "System")[0] == "oracle")
     assert column(browser, "f1") == ["95.00", "90.00", "70.00", "61.00", "55.00"]
@@ -180,7 +180,7 @@ def test_sorts_by_keyboard(browser: Any, small: SiteReport) -> None:
     assert browser.switch_to.active_element.text == "f1"
 
 
-def test_filters(browser: Any, small: SiteReport) -> None:
+def test_filters(browser: Any, small: SiteReport, tinyov: SiteReport) -> None:
     from selenium.webdriver.common.keys import Keys
 
     visit(browser, ranked_page(small, small_board()))
@@ -198,12 +198,19 @@ def test_filters(browser: Any, small: SiteReport) -> None:
     assert column(browser, "System", 1) == ["delta"]
     browser.find_element("css selector", "button[type=reset]").click()
     until(lambda: status.text == "7 of 7 rows")
+    visit(browser, ranked_page(tinyov, tinyov_board()))
+    status = browser.find_element("css selector", "[role=status]")
+    assert status.text == "4 of 4 rows"
     browser.find_element("name", "ranked").click()
-    until(lambda: status.text == "4 of 7 rows")
-    assert column(browser, "System") == ["gamma", "alpha", "beta"]
+    until(lambda: status.text == "3 of 4 rows")
+    best = ["system 2", "system 1", "system 0"]
+    assert column(browser, "System") == best
     head_button(browser, "f1").click()
     until(lambda: status.text.startswith("Sorted"))
-    assert column(browser, "System") == ["gamma", "alpha", "beta"], "sorting undoes no filter"
+    head_button(browser, "f1").click()
+    until(lambda: column(browser, "System") == best[::-1])
+    rows = browser.find_elements("css selector", "#board tr[id^=row-]")
+    assert sum(row.is_displayed() for row in rows) == 3, "sorting undoes no filter"
 
 
 def test_compares_two_systems(browser: Any, tinyov: SiteReport) -> None:
@@ -242,6 +249,21 @@ def test_compares_two_systems(browser: Any, tinyov: SiteReport) -> None:
     browser.refresh()
     out = browser.find_element("id", "out")
     until(lambda: out.get_attribute("data-pair") == f"{pair[1]} {pair[0]}")
+
+
+def test_compares_answers_where_gold_may_not_be_handed_on(
+    browser: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ovbench.board.site.compare._is_public", lambda task: False)
+    report = build(tinyov_board(2), tmp_path / "site")
+    visit(browser, report.folder / "compare" / ranked_page(report, tinyov_board(2)).name)
+    out = browser.find_element("id", "out")
+    until(lambda: "whose answers differ" in out.text)
+    assert "may not be handed on" in out.text
+    heads = [one.text for one in out.find_elements("css selector", "table:last-of-type th button")]
+    assert heads[-3:] == ["Item", "Answer of A", "Answer of B"]
+    assert "Gold" not in heads
+    assert_quiet(browser)
 
 
 def test_compares_scores_where_there_are_no_predictions(browser: Any, small: SiteReport) -> None:

@@ -14,6 +14,7 @@ import pytest
 from ovbench.board.submission import read_submission
 from ovbench.cli.app import app
 from ovbench.errors import OvbenchError
+from ovbench.tasks import load_task
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 REAL = REPOSITORY / "leaderboards" / "measured" / "majority.json"
@@ -139,6 +140,55 @@ def test_predictions_made_elsewhere(tmp_path: Path) -> None:
         "--source", "y", code=2,
     )  # fmt: skip
     assert "did you mean 'tinyov'" in told
+
+
+def test_an_export_is_written_or_refused(tmp_path: Path) -> None:
+    board, out = tmp_path / "board", tmp_path / "table.txt"
+    run("leaderboard", "add", COPIED, "--board", board)
+    for what in ((), ("ov-merd",)):
+        given = ("leaderboard", "export", *what, "--board", board, "--out", out)
+        _, told = run(*given, code=2)
+        assert "the format table is for the terminal" in told
+        assert not out.exists()
+    run("leaderboard", "export", "--format", "csv", "--board", board, "--out", out)
+    assert out.read_text("utf-8").startswith("section,table,task,split,protocol,systems,items\n")
+
+
+def test_tasks_that_do_not_ship_are_ranked_where_the_data_folder_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, board, mine = tmp_path / "data", tmp_path / "board", tmp_path / "mine.json"
+    moods = ("neutral", "joy", "sadness", "anger")
+    meld = data / "MELD"
+    meld.mkdir(parents=True)
+    lines = ["Sr No.,Utterance,Speaker,Emotion,Sentiment,Dialogue_ID,Utterance_ID"]
+    lines += [f"{n},Hi,A,{moods[n % 4]},neutral,{n},0" for n in range(2610)]
+    (meld / "test_sent_emo.csv").write_text("\n".join(lines) + "\n", "utf-8")
+    (tmp_path / "preds.jsonl").write_text(
+        "".join(
+            json.dumps({"id": item, "prediction": "happy"}) + "\n"
+            for item in load_task("meld", data=data).gold
+        ),
+        "utf-8",
+    )
+    monkeypatch.setenv("OVBENCH_DATA", str(data))
+    run(
+        "leaderboard", "record", "--predictions", tmp_path / "preds.jsonl", "--task", "meld",
+        "--draws", 0, "--system", "x", "--source", "y", "--out", mine,
+    )  # fmt: skip
+    run("leaderboard", "add", mine, "--board", board)
+    monkeypatch.setenv("OVBENCH_DATA", str(tmp_path / "nowhere"))
+    export = ("leaderboard", "export", "meld-test-hit", "-f", "csv", "--board", board)
+    printed, _ = run(*export)
+    assert "not ranked: its answers could not be scored here" in printed
+    monkeypatch.setenv("OVBENCH_DATA", str(tmp_path / "nowhere"))  # put back after the test
+    printed, _ = run(*export, "--data", data)
+    assert "not ranked" not in printed
+    monkeypatch.setenv("OVBENCH_DATA", str(tmp_path / "nowhere"))
+    site = tmp_path / "site"
+    run("leaderboard", "build", "--board", board, "--out", site, "--data", data)
+    (page,) = (site / "tables").glob("meld-test-hit*.html")
+    assert 'data-ranked="1"' in page.read_text("utf-8")
 
 
 def test_checking_needs_no_torch() -> None:

@@ -19,6 +19,7 @@ from ovbench.board.submission import canonical_json
 from ovbench.board.tables import tables
 from ovbench.errors import InputError
 from ovbench.io.folders import make_folder, settle, whole_folder
+from ovbench.io.lock import locked
 from ovbench.tasks.card import card_of, task_ids
 
 _MARK = ".ovbench-site"
@@ -44,12 +45,13 @@ class SiteReport:
 def build(board: Board, out: str | Path) -> SiteReport:
     """Write the site of a board to ``out``, whole or not at all. Open ``out/index.html``.
 
-    The same board gives the same bytes. A site that lies there already is replaced.
+    The same board gives the same bytes. A site that lies there already is replaced. Answers
+    are scored, and ranked, only where the data folder holds their task, or the task ships.
 
     Raises
     ------
     InputError
-        If the board has no records, or ``out`` holds other files.
+        If the board has no records, ``out`` holds other files, or another process is writing it.
     MissingExtraError
         If the libraries of the extra ``report`` are not installed.
     OvbenchError
@@ -58,9 +60,14 @@ def build(board: Board, out: str | Path) -> SiteReport:
     folder = Path(out).resolve()
     if not board.entries:
         raise InputError("the leaderboard has no records", expected="at least one")
-    settle(folder)
-    _check_replaceable(folder, str(out))
     make_folder(folder.parent)
+    with locked(folder, beside=True):
+        settle(folder)
+        _check_replaceable(folder, str(out))
+        return _built(board, folder)
+
+
+def _built(board: Board, folder: Path) -> SiteReport:
     pages = Pages()
     with _without_collector(), whole_folder(folder, durable=False) as fresh:
         views = [table_view(table) for table in tables(board)]

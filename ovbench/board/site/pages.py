@@ -11,10 +11,11 @@ from markupsafe import Markup
 from ovbench import __version__
 from ovbench.board.site.fields import sections
 from ovbench.board.site.plots import Plot
-from ovbench.board.site.text import count, plain, points, shortened, slug
+from ovbench.board.site.text import count, plain, shortened, slug
 from ovbench.board.site.views import Line, SystemView, TableView, TaskView
 from ovbench.board.store import Entry
 from ovbench.errors import MissingExtraError
+from ovbench.report.sections import percent
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -135,7 +136,7 @@ def _environment() -> Environment:
         auto_reload=False,
     )
     filters: dict[str, Any] = {
-        "points": points,
+        "points": percent,
         "whole": count,
         "anchor": slug,
         "shortened": shortened,

@@ -8,19 +8,20 @@ from urllib.parse import urlsplit
 
 from markupsafe import Markup
 
-DASH = "–"
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufeff]")
+from ovbench.report import render
+from ovbench.report.sections import DASH
+
 _ADDRESS = re.compile(r"https?://[^\s<>\"'`{}|\\^]+", re.IGNORECASE)
 
 
 def plain(value: object) -> object:
-    """Strings without control characters and without marks that turn the direction of what follows.
+    """Strings as :func:`ovbench.report.render.plain` leaves them: without what acts unseen.
 
-    Each becomes U+FFFD. Other values, and markup made here, pass as they are.
+    Other values, and markup made here, pass as they are.
     """
     if type(value) is not str or value.isprintable():
         return value
-    return _CONTROL.sub("\ufffd", value)
+    return render.plain(value)
 
 
 def slug(text: str) -> str:
@@ -60,11 +61,6 @@ def _is_address(text: str) -> bool:
         )
     except ValueError:
         return False
-
-
-def points(value: float | None) -> str:
-    """A fraction as points (percent), two decimals."""
-    return DASH if value is None else f"{100 * value:.2f}"
 
 
 def count(value: int | None) -> str:

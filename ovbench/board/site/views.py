@@ -9,11 +9,11 @@ from functools import cached_property
 from typing import NamedTuple
 
 from ovbench.board.record import Record, ScoreEntry
-from ovbench.board.site.text import DASH, count, slug
+from ovbench.board.site.text import count, slug
 from ovbench.board.tables import FLOOR, Row, Table
 
 GROUPS = {
-    "measured": "Measured: run here",
+    "measured": "Measured: run with ovbench by whoever submitted it",
     "recomputed": "Recomputed: scored here from someone’s predictions",
     "published": "Published: figures copied from their source",
     FLOOR: "Floors: trivial answers on the same gold",
@@ -55,10 +55,7 @@ class Line:
     @property
     def rank(self) -> str:
         """``1``, ``2–4`` or a dash."""
-        if self.row.rank is None:
-            return DASH
-        best, worst = self.row.rank
-        return str(best) if best == worst else f"{best}–{worst}"
+        return self.row.places
 
     @property
     def rank_sort(self) -> str:

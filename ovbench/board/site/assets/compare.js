@@ -157,26 +157,38 @@
       return make("li", {}, [bdi(data.items.labels[code]), " → " + trace(code)]);
     }))]);
   }
+  // Where gold may not be handed on there are no items' scores either: those whose labels differ.
+  function chosen(a, b) {
+    var all = data.items.ids.map(function (id, index) {
+      return { index: index, gap: data.items.gold ? gap(a.scores[index], b.scores[index]) : null };
+    });
+    if (!data.items.gold) {
+      return all.filter(function (one) { return String(a.labels[one.index]) !== String(b.labels[one.index]); });
+    }
+    return all.filter(function (one) { return one.gap; }).sort(function (one, two) {
+      return Math.abs(two.gap) - Math.abs(one.gap) || one.index - two.index;
+    });
+  }
   function items(a, b) {
-    var gaps = data.items.ids.map(function (id, index) {
-      return { index: index, gap: gap(a.scores[index], b.scores[index]) };
-    }).filter(function (one) { return one.gap; });
-    gaps.sort(function (one, two) { return Math.abs(two.gap) - Math.abs(one.gap) || one.index - two.index; });
-    var gold = data.items.gold;
-    var heads = [{ name: "Item", kind: "name", first: "ascending" }].concat(gold ? [{ name: "Gold", kind: "words" }] : [],
-      [{ name: "Answer of A", kind: "words" }, { name: "Answer of B", kind: "words" }, { name: "A", kind: "number" }, { name: "B", kind: "number" }, { name: "A − B", kind: "number" }]);
-    var rows = gaps.slice(0, ITEMS).map(function (one) {
+    var gold = data.items.gold, differing = chosen(a, b), some = differing.length > ITEMS;
+    var answered = [{ name: "Answer of A", kind: "words" }, { name: "Answer of B", kind: "words" }];
+    var scored = [{ name: "A", kind: "number" }, { name: "B", kind: "number" }, { name: "A − B", kind: "number" }];
+    var heads = [{ name: "Item", kind: "name", first: "ascending" }].concat(gold ? [{ name: "Gold", kind: "words" }] : [], answered, gold ? scored : []);
+    var rows = differing.slice(0, ITEMS).map(function (one) {
       var index = one.index, mine = gold ? gold[index] : [];
       var lists = [mine, a.labels[index] || [], b.labels[index] || []];
       return make("tr", {}, [make("th", { scope: "row", "class": "name" }, [bdi(data.items.ids[index]), traces(lists)])].concat(
         gold ? [make("td", { "class": "words" }, [labels(mine)])] : [],
-        [make("td", { "class": "words" }, [labels(lists[1])]), make("td", { "class": "words" }, [labels(lists[2])]),
-          number(points(a.scores[index]), { "data-sort": a.scores[index] }), number(points(b.scores[index]), { "data-sort": b.scores[index] }),
-          number(signed(one.gap), { "data-sort": one.gap })]));
+        [make("td", { "class": "words" }, [labels(lists[1])]), make("td", { "class": "words" }, [labels(lists[2])])],
+        gold ? [number(points(a.scores[index]), { "data-sort": a.scores[index] }), number(points(b.scores[index]), { "data-sort": b.scores[index] }),
+          number(signed(one.gap), { "data-sort": one.gap })] : []));
     });
-    var title = gaps.length > ITEMS ? "The " + ITEMS + " items where they differ most, of " + gaps.length + " that differ" : "The " + gaps.length + " items where they differ";
-    return make("div", {}, [table(title, heads, rows), make("p", { "class": "soft", text: "An item’s own agreement with gold: the mean over the rings of F1 of its clusters, or whether the class is right." +
-      (gold ? "" : " The gold of this data set may not be handed on, so it is not printed.") })]);
+    var count = differing.length, title = gold
+      ? (some ? "The " + ITEMS + " items where they differ most, of " + count + " that differ" : "The " + count + " items where they differ")
+      : (some ? "The first " + ITEMS + " items whose answers differ, of " + count : "The " + count + " items whose answers differ");
+    return make("div", {}, [table(title, heads, rows), make("p", { "class": "soft", text: gold
+      ? "An item’s own agreement with gold: the mean over the rings of F1 of its clusters, or whether the class is right."
+      : "The gold of this data set may not be handed on, so neither it nor an item’s agreement with it is printed." })]);
   }
 
   function show() {
