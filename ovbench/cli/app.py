@@ -12,6 +12,7 @@ import typer
 
 from ovbench import __version__
 from ovbench.cli import (
+    cache,
     compare,
     describe,
     doctor,
@@ -32,6 +33,7 @@ from ovbench.cli import (
     tasks,
     train,
 )
+from ovbench.cli.stopping import stoppable
 from ovbench.errors import OvbenchError
 
 app = typer.Typer(
@@ -59,6 +61,7 @@ app.command("schema")(schema.schema)
 app.add_typer(leaderboard.app, name="leaderboard")
 app.add_typer(protocols.app, name="protocols")
 app.add_typer(tables.app, name="tables")
+app.add_typer(cache.app, name="cache")
 app.add_typer(tasks.app, name="tasks")
 app.add_typer(models.list_app, name="list")
 app.add_typer(models.show_app, name="show")
@@ -99,11 +102,17 @@ def main() -> None:
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     if sys.stdout is None:
         sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - to the end
+    # Else pydantic looks for plugins in every distribution that is installed, at every start.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     try:
-        app(hyphenated(sys.argv[1:]))
+        with stoppable():
+            app(hyphenated(sys.argv[1:]))
     except OvbenchError as error:
-        typer.echo(f"error: {error}", err=True)
+        typer.echo(f"error: {error.shown()}", err=True)
         sys.exit(error.exit_code)
+    except MemoryError:
+        typer.echo("error: there is not enough memory for this", err=True)
+        sys.exit(1)
     except OSError as error:
         typer.echo(f"error: the output cannot be written ({error.strerror or error})", err=True)
         sys.exit(1)

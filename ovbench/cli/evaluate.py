@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -9,7 +11,16 @@ import typer
 from ovbench.cli import options as opt
 
 if TYPE_CHECKING:
+    from ovbench.runs.generation_cache import AnswerCache
     from ovbench.runs.preflight import Preflight
+    from ovbench.runs.records import RunResult
+
+
+class Backend(StrEnum):
+    """What generates: transformers and PEFT, or vLLM."""
+
+    hf = "hf"
+    vllm = "vllm"
 
 
 def evaluate(
@@ -40,6 +51,16 @@ def evaluate(
     ] = "auto",
     device: opt.Device = "auto",
     dtype: opt.Dtype = None,
+    backend: Annotated[
+        Backend, typer.Option(help="What generates a language model's answers.")
+    ] = Backend.hf,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Answer on so many Ray workers, each with the model."),
+    ] = None,
+    cache: Annotated[
+        bool, typer.Option(help="Take answers from the cache, and keep new ones there.")
+    ] = True,
     output_path: opt.OutputPath = opt.RUNS,
     log_samples: Annotated[
         bool, typer.Option("--log-samples", "-s", help="Write what every item scored, and why.")
@@ -69,6 +90,10 @@ def evaluate(
       ovbench eval --model lora-las-r4 --limit 20 --json -
       ovbench eval --model my-recipe.toml --adapter runs/my-recipe/train --log-samples
       ovbench eval --model lora-las-r4 --scale paper --base ~/models/Qwen2.5-7B-Instruct
+      ovbench eval --model affectgpt-lora-r8 --scale paper --backend vllm --workers 8
+
+    Answers are kept by content, so that nothing is generated twice on a machine (ovbench cache).
+    Several processes: accelerate launch -m ovbench eval …
 
     What is missing (weights, adapter, memory, data) is told before anything is loaded.
 
@@ -79,7 +104,10 @@ def evaluate(
     from ovbench.cli import running
     from ovbench.cli.console import needs_models, note, show, watched, write_json
     from ovbench.report.runs import run_sections
+    from ovbench.runs.engines import Engine
     from ovbench.runs.evaluate import EvalOptions
+    from ovbench.runs.generation_cache import AnswerCache
+    from ovbench.runs.parallel import is_first
     from ovbench.runs.recipe import evaluate_recipe
     from ovbench.runs.scores import results_json
     from ovbench.scoring import Options
@@ -88,16 +116,19 @@ def evaluate(
     names = opt.names(model, "model")
     task_names = None if tasks is None else opt.names(tasks, "task")
     where = running.place(scale, adapter, base, device, dtype)
+    kept = AnswerCache() if cache else None
     chosen = EvalOptions(
         seed=seed,
         limit=running.limit(limit),
         fresh=fresh,
         log_samples=log_samples,
+        cache=kept,
         scoring=Options(draws=draws, seed=seed, confidence=confidence, floors=floors),
     )
     size = running.batch_size(batch_size)
     recipes = [load_recipe(name) for name in names]  # a wrong one is told before work on others
-    running.say_scale(scale, task_names or [t for r in recipes for t in r.eval_tasks(scale)])
+    if is_first():
+        running.say_scale(scale, task_names or [t for r in recipes for t in r.eval_tasks(scale)])
 
     def checked(found: Preflight) -> None:
         note(found.line())
@@ -114,8 +145,23 @@ def evaluate(
                 options=chosen,
                 split=split,
                 on_preflight=checked,
+                engine=Engine(backend.value, workers),
             )
+    if not is_first():
+        return
+    _say_cached(found, kept)
     if json is not None:
         write_json(json, results_json(result for run in found for result in run.results))
     if json != "-":
         show(run_sections(found), format.value)
+
+
+def _say_cached(found: Sequence[RunResult], cache: AnswerCache | None) -> None:
+    """What was not generated, and what could not be kept."""
+    from ovbench.cli.console import note
+
+    for run in found:
+        if run.cached:
+            note(f"{run.folder}: {run.cached} answers from the cache (ovbench cache)")
+    if cache is not None and cache.fault:
+        note(f"some answers could not be kept in the cache: {cache.fault}")

@@ -12,6 +12,11 @@ from ovbench.errors import InputError
 VARIABLE = "OVBENCH_CACHE"
 
 
+def cache_home() -> Path:
+    """The cache's folder, which need not be there."""
+    return Path(os.environ.get(VARIABLE) or platformdirs.user_cache_dir("ovbench")).expanduser()
+
+
 def cache_folder(*parts: str) -> Path:
     """A folder of the cache, made where it is absent.
 
@@ -20,8 +25,7 @@ def cache_folder(*parts: str) -> Path:
     InputError
         If it cannot be made.
     """
-    home = os.environ.get(VARIABLE) or platformdirs.user_cache_dir("ovbench")
-    folder = Path(home).expanduser().joinpath(*parts)
+    folder = cache_home().joinpath(*parts)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import multiprocessing
 from collections.abc import Callable
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import TypeVar
 
-from ovbench.errors import InterruptedRunError, OvbenchError
+from ovbench.errors import InterruptedRunError, OvbenchError, Terminated
 
 T = TypeVar("T")
 
@@ -27,7 +28,8 @@ def run_apart(work: Callable[[T], object], task: T, what: str, kept: str) -> Non
     Raises
     ------
     InterruptedRunError
-        On Ctrl-C, once the process has ended by itself: it was told too, and saves its state.
+        On Ctrl-C or SIGTERM, once the process has ended by itself: it is told too, and saves its
+        state.
     OvbenchError
         If the work failed; with its message and its exit code.
     """
@@ -36,18 +38,22 @@ def run_apart(work: Callable[[T], object], task: T, what: str, kept: str) -> Non
     process = context.Process(target=_work, args=(work, task, sender))
     process.start()
     sender.close()
+    said: tuple[str, int] | None = None
     try:
+        # What it says first: it cannot end before a long message has been taken.
+        with suppress(EOFError):
+            said = receiver.recv()
         process.join()
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
+        if isinstance(stop, Terminated):  # Ctrl-C reaches both processes, SIGTERM only this one
+            process.terminate()
         process.join()
         raise InterruptedRunError(
             f"Stopped while {what}; what was done is kept in {kept}. The same command goes on from "
             "there."
         ) from None
-    try:
-        message, code = receiver.recv()
-    except EOFError:
-        message, code = f"{what[:1].upper()}{what[1:]} died with exit code {process.exitcode}.", 1
+    died = f"{what[:1].upper()}{what[1:]} died with exit code {process.exitcode}."
+    message, code = said or (died, 1)
     if message:
         error = OvbenchError(message)
         error.exit_code = code

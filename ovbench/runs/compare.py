@@ -5,6 +5,7 @@ The statistics are those of :mod:`ovbench.runs.seeds`.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -187,7 +188,8 @@ def _by_method(runs: Sequence[_Run]) -> dict[str, dict[int, _Run]]:
 
 def _check_alike(one: _Run, other: _Run) -> None:
     """Raise where two runs of one method differ in more than their seeds and weights."""
-    for field in ("kind", "recipe", "scale", "base", "prompt", "context", "decoding", "dtype"):
+    same = ("kind", "recipe", "scale", "base", "prompt", "context", "decoding", "dtype")
+    for field in (*same, "parts", "classes", "describer", "command", "backend"):
         a, b = (getattr(run.record.settings.system, field) for run in (one, other))
         if a != b:
             raise InputError(
@@ -205,7 +207,14 @@ def _metrics(task: Task) -> tuple[Metric, ...]:
         headline = TITLES.get(protocol.headline, protocol.headline)
         title = TITLES.get(protocol.metric, headline)
         found.append(Metric(title=title, protocol=name, score=protocol.headline))
-    return tuple(found)
+    # Scores are kept by title: two protocols that call theirs alike are told apart by name.
+    many = {title for title, count in Counter(one.title for one in found).items() if count > 1}
+    return tuple(
+        one.model_copy(update={"title": f"{one.title} by {one.protocol}"})
+        if one.title in many
+        else one
+        for one in found
+    )
 
 
 def _stacks(task: Task, of_seed: Mapping[int, _Run], metrics: Sequence[Metric]) -> dict[str, Stack]:

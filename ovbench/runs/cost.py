@@ -24,7 +24,7 @@ class Meter:
         self._device = (device or "").partition(" ")[0]
         self._cuda = self._device.startswith("cuda")
         self._seconds = 0.0
-        self._items = self._tokens = 0
+        self._items = self._tokens = self._cached = 0
         self._stages: dict[str, float] = {}
         if self._cuda:
             import torch
@@ -51,8 +51,12 @@ class Meter:
             self._items += 1
             self._tokens += prediction.tokens
 
-    def cost(self) -> Cost:
-        """The sum so far."""
+    def add_cached(self, items: int) -> None:
+        """Count items that were not generated: they have no speed."""
+        self._cached += items
+
+    def cost(self, processes: int = 1) -> Cost:
+        """The sum so far, of that many processes."""
         peak = None
         if self._cuda:
             import torch
@@ -62,6 +66,8 @@ class Meter:
             items=self._items,
             tokens=self._tokens,
             seconds=self._seconds,
+            cached=self._cached,
+            processes=processes,
             peak_bytes=peak,
             stage_seconds=dict(self._stages),
         )

@@ -7,19 +7,20 @@ import re
 import shlex
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ovbench.errors import InputError, InterruptedRunError, OvbenchError
+from ovbench.errors import InputError, InterruptedRunError
 from ovbench.io.atomic import write_text
-from ovbench.io.labels import LabelParser, Status
-from ovbench.io.records import clean_text
 from ovbench.progress import track
+from ovbench.runs.answering import Answerer, answerer
 from ovbench.runs.cost import Meter
+from ovbench.runs.generation_cache import AnswerCache, Kept, RunAnswers
+from ovbench.runs.predictions import by_id, prediction_of
 from ovbench.runs.preflight import Preflight
 from ovbench.runs.records import (
     STATUSES,
@@ -28,8 +29,6 @@ from ovbench.runs.records import (
     RunRecord,
     RunResult,
     RunSettings,
-    RunStatus,
-    StageText,
     SystemRecord,
 )
 from ovbench.runs.scores import score_predictions, task_parser, write_scores
@@ -37,7 +36,7 @@ from ovbench.runs.store import RunStore, open_run, read_record
 from ovbench.scoring import Options
 
 if TYPE_CHECKING:
-    from ovbench.systems.answers import Answer, Stage, System
+    from ovbench.systems.answers import System
     from ovbench.tasks import Item, Task
 
 PREFLIGHT = "preflight.json"
@@ -61,6 +60,9 @@ class EvalOptions:
         Throw away what an earlier process did.
     log_samples:
         Write the cluster sets and the score of every item.
+    cache:
+        Where answers by the same weights to the same prompts are taken from, and kept; None:
+        everything is generated.
     scoring:
         Draws, seed and confidence of the intervals; whether to score the floors.
     command:
@@ -72,12 +74,71 @@ class EvalOptions:
     limit: int | float | None = None
     fresh: bool = False
     log_samples: bool = False
+    cache: AnswerCache | None = None
     scoring: Options = field(default_factory=Options)
     command: str | None = None
 
 
+@dataclass(frozen=True)
+class Work:
+    """What a run has to do, before anything of it is done.
+
+    Attributes
+    ----------
+    task, about, options:
+        Whose items are asked for (:attr:`limited`), what answers them, and how.
+    limited:
+        The task with no more items than are asked for.
+    record:
+        For ``run.json``.
+    batches:
+        All items (:func:`batches`).
+    answers:
+        The cache's part for this run; None without a cache, or for what is not cached.
+    """
+
+    task: Task
+    limited: Task
+    about: SystemRecord
+    options: EvalOptions
+    record: RunRecord
+    batches: list[list[Item]]
+    answers: RunAnswers | None
+
+    @property
+    def whole(self) -> bool:
+        """Whether all of the task's items are asked for."""
+        return len(self.limited.items) == len(self.task.items)
+
+
+def plan(
+    task: Task, about: SystemRecord, options: EvalOptions, fingerprint: str | None = None
+) -> Work:
+    """The work of a run; ``fingerprint`` as :class:`~ovbench.runs.answering.Answerer` has it.
+
+    Raises
+    ------
+    InputError
+        If the batch size or the limit is none.
+    """
+    if options.batch_size < 1:
+        raise InputError(f"a batch size of {options.batch_size}", expected="1 or more")
+    limited = task.limited(options.limit)
+    record = _record(task, len(limited.items), about, options)
+    cache = options.cache
+    return Work(
+        task=task,
+        limited=limited,
+        about=about,
+        options=options,
+        record=record,
+        batches=batches(limited.items, options.batch_size),
+        answers=None if cache is None else cache.of(record.settings, task, fingerprint),
+    )
+
+
 def evaluate(
-    system: System,
+    system: System | Answerer,
     task: Task,
     about: SystemRecord,
     out: str | Path,
@@ -104,21 +165,24 @@ def evaluate(
     OvbenchError
         If the disk is full, or the system answers items that nobody asked for.
     """
-    chosen = options or EvalOptions()
-    if chosen.batch_size < 1:
-        raise InputError(f"a batch size of {chosen.batch_size}", expected="1 or more")
-    limited = task.limited(chosen.limit)
-    record = _record(task, len(limited.items), about, chosen)
-    cut = chosen.limit if len(limited.items) < len(task.items) else None
+    source = answerer(system)
+    work = plan(task, about, options or EvalOptions(), source.fingerprint)
+    chosen, limited = work.options, work.limited
+    cut = None if work.whole else chosen.limit
     folder = run_folder(out, about.name, task.id, task.split, cut)
     ids = [item.id for item in limited.items]
-    with open_run(folder, record, ids, fresh=chosen.fresh) as store:
+    known = _known(work)
+    if len(known) < len(work.batches):
+        source.ready()  # whatever is wrong with it is told before there is a folder
+    with open_run(folder, work.record, ids, fresh=chosen.fresh) as store:
         resumed = len(store.done)
-        checked = _checked(store, preflight if resumed < len(ids) else None)
-        cost = _generate(store, system, limited, chosen.batch_size)
+        left = [i for i, batch in enumerate(work.batches) if not _done(store, batch)]
+        checked = _checked(store, work, preflight, left, known) if left else _earlier(store)
+        cached = _take(store, work, left, known)
+        cost = _generate(store, source, work, [i for i in left if i not in known], cached)
         store.finish(ids)
         done = [store.done[name] for name in ids]
-        notes = _of_memory(system)
+        notes = _of_memory(source, known)
         results = score_predictions(limited, done, about, chosen.scoring, checked, notes)
         samples = done if chosen.log_samples else ()
         write_scores(folder, limited, results, samples, chosen.scoring, _now())
@@ -128,16 +192,30 @@ def evaluate(
         record=store.record,
         statuses={status: statuses[status] for status in STATUSES},
         results=results,
-        comparable=len(ids) == len(task.items) and not about.oracle,
+        comparable=work.whole and not about.oracle,
         preflight=checked,
         cost=cost,
         resumed=resumed,
+        cached=cached,
     )
 
 
-def _of_memory(system: System) -> tuple[str, ...]:
+def _known(work: Work) -> dict[int, Kept]:
+    """What the cache holds of the run's batches, by their index."""
+    if work.answers is None:
+        return {}
+    looked_up = ((i, work.answers.known(batch)) for i, batch in enumerate(work.batches))
+    return {i: kept for i, kept in looked_up if kept is not None}
+
+
+def _done(store: RunStore, batch: list[Item]) -> bool:
+    return all(item.id in store.done for item in batch)
+
+
+def _of_memory(source: Answerer, known: Mapping[int, Kept]) -> tuple[str, ...]:
     """A warning where memory ran out and batches were made smaller than the record says."""
-    most = getattr(system, "largest_batch", None)
+    sizes = [source.largest_batch, *(kept.largest_batch for kept in known.values())]
+    most = min((size for size in sizes if size is not None), default=None)
     return () if most is None else (f"memory ran out: from then on at most {most} items at a time",)
 
 
@@ -152,83 +230,81 @@ def batches(items: Sequence[Item], size: int) -> list[list[Item]]:
     return [ranked[start : start + size] for start in range(0, len(ranked), size)]
 
 
-def _generate(store: RunStore, system: System, task: Task, batch_size: int) -> Cost:
-    """Answer what is not answered yet, batch by batch."""
-    parser = task_parser(task)
-    left = [b for b in batches(task.items, batch_size) if any(i.id not in store.done for i in b)]
-    total = sum(len(batch) for batch in left)
-    meter = Meter(store.record.settings.system.device)
+def _take(store: RunStore, work: Work, left: Sequence[int], known: Mapping[int, Kept]) -> int:
+    """Put answers from the cache into the run; returns how many."""
+    parser = task_parser(work.limited)
+    found = [
+        prediction_of(answer.id, answer, parser)
+        for index in left
+        if index in known
+        for answer in known[index].answers
+        if answer.id not in store.done
+    ]
+    if found:
+        store.append(found)
+    return len(found)
+
+
+def _generate(
+    store: RunStore, source: Answerer, work: Work, left: Sequence[int], cached: int
+) -> Cost:
+    """Answer what is not answered yet, batch by batch; the cost has the ``cached`` items too."""
+    parser = task_parser(work.limited)
+    asked = [work.batches[index] for index in left]
+    meter = Meter(work.about.device if asked and source.processes == 1 else None)
+    meter.add_cached(cached)
 
     def answered() -> Iterator[Prediction]:
-        for batch in left:
+        stream = source.answers(asked)
+        for _ in asked:
             with meter.measuring():
-                answers = _answers(system, batch)
-            predictions = [_prediction(item.id, answers.get(item.id), parser) for item in batch]
+                index, found = next(stream)
+            batch, answers = asked[index], by_id(source.name, asked[index], found)
+            predictions = [prediction_of(item.id, answers.get(item.id), parser) for item in batch]
             meter.add(predictions)
             meter.add_stages(answers.values())
+            if work.answers is not None:
+                work.answers.keep(batch, Kept(tuple(found), source.largest_batch))
             store.append([p for p in predictions if p.id not in store.done])
             yield from predictions
 
+    total = sum(map(len, asked))
     try:
-        for _ in track(answered(), f"{system.name} on {task.id}", total):
+        for _ in track(answered(), f"{source.name} on {work.task.id}", total):
             pass
     except KeyboardInterrupt:
-        store.add_cost(meter.cost())
+        store.add_cost(meter.cost(source.processes))
         raise InterruptedRunError(
-            f"Stopped: {len(store.done)} of {len(task.items)} predictions are kept in "
+            f"Stopped: {len(store.done)} of {len(work.limited.items)} predictions are kept in "
             f"{store.folder}. The same command goes on from there."
         ) from None
-    return store.add_cost(meter.cost())
+    return store.add_cost(meter.cost(source.processes))
 
 
-def _answers(system: System, batch: list[Item]) -> dict[str, Answer]:
-    """The answers to a batch by item id; an item without one is an error, counted."""
-    found = {answer.id: answer for answer in system.predict(batch, len(batch))}
-    strange = found.keys() - {item.id for item in batch}
-    if strange:
-        raise OvbenchError(
-            f"System {system.name!r} answered item {min(strange)!r}, which it was not asked for."
-        )
+def _checked(
+    store: RunStore,
+    work: Work,
+    preflight: Callable[[], Preflight] | None,
+    left: Sequence[int],
+    known: Mapping[int, Kept],
+) -> Preflight | None:
+    """The checks before anything is generated; where all comes from the cache, those kept there."""
+    if preflight is None:
+        return _earlier(store)
+    items, found = work.task.items, None
+    if work.answers is not None and all(index in known for index in left):
+        found = work.answers.preflight(items)
+    if found is None:
+        found = preflight()
+        if work.answers is not None:
+            work.answers.keep_preflight(items, found)
+    write_text(store.folder / PREFLIGHT, found.to_json())
     return found
 
 
-def _prediction(name: str, answer: Answer | None, parser: LabelParser) -> Prediction:
-    if answer is None:
-        return Prediction(id=name, text="", labels=(), status="error", tokens=0)
-    text, first = clean_text(answer.text), answer.first_pass
-    labels, parsed = parser.parse(text)
-    status: RunStatus = "ok"
-    if answer.status in ("truncated", "error"):
-        status = answer.status
-    elif parsed is not Status.OK:
-        status = "unparsable" if parsed is Status.UNPARSABLE else "empty"
-    return Prediction(
-        id=name,
-        text=text,
-        labels=labels,
-        status=status,
-        tokens=answer.tokens,
-        passes=answer.passes,
-        first_pass=None if first is None else clean_text(first),
-        fallback=answer.fallback,
-        scores=answer.scores,
-        stages=tuple(_stage(s) for s in answer.stages),
-    )
-
-
-def _stage(stage: Stage) -> StageText:
-    return StageText(
-        name=stage.name, text=clean_text(stage.text), prompt=stage.prompt, tokens=stage.tokens
-    )
-
-
-def _checked(store: RunStore, preflight: Callable[[], Preflight] | None) -> Preflight | None:
-    """The preflight of this process; where nothing is left to generate, that of an earlier one."""
+def _earlier(store: RunStore) -> Preflight | None:
+    """The preflight of an earlier process."""
     path = store.folder / PREFLIGHT
-    if preflight is not None:
-        found = preflight()
-        write_text(path, found.to_json())
-        return found
     return read_record(path, Preflight) if path.exists() else None
 
 
@@ -263,7 +339,7 @@ def _record(task: Task, items: int, about: SystemRecord, options: EvalOptions) -
         limit=options.limit,
         batch_size=options.batch_size,
         seed=options.seed,
-        versions=versions(),
+        versions=versions(*filter(None, [about.backend])),
     )
     return RunRecord(
         settings=settings,
@@ -273,10 +349,10 @@ def _record(task: Task, items: int, about: SystemRecord, options: EvalOptions) -
     )
 
 
-def versions() -> dict[str, str]:
-    """Versions of the installed packages that a prediction goes through."""
+def versions(*more: str) -> dict[str, str]:
+    """Versions of the installed packages that a prediction goes through; of ``more`` ones too."""
     found = {}
-    for name in _PACKAGES:
+    for name in (*_PACKAGES, *more):
         try:
             found[name] = metadata.version(name)
         except metadata.PackageNotFoundError:

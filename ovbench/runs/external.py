@@ -7,9 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from ovbench.runs.evaluate import EvalOptions, evaluate
+from ovbench.runs.evaluate import EvalOptions, evaluate, run_folder
 from ovbench.runs.place import Place
 from ovbench.runs.records import RunResult, SystemRecord
+from ovbench.runs.store import RUN, read_run
 from ovbench.systems import ExternalRecipe
 from ovbench.systems.external.opening import open_system, record_fields, require_fields
 from ovbench.systems.missing import Missing
@@ -39,6 +40,17 @@ def evaluate_external(
     about = SystemRecord(**record_fields(recipe, place.scale))
     with opened as system:
         size = system.automatic_batch_size() if batch_size == "auto" else batch_size
-        return [
-            evaluate(system, task, about, out, replace(options, batch_size=size)) for task in tasks
-        ]
+        found = []
+        for task in tasks:
+            # A program that has answered before is not given up for what is left of its run.
+            home = run_folder(out, about.name, task.id, task.split, options.limit)
+            system.works = system.works or _answered(home)
+            found.append(evaluate(system, task, about, out, replace(options, batch_size=size)))
+        return found
+
+
+def _answered(folder: Path) -> bool:
+    """Whether the run that lies there, if one does, has an answer."""
+    if not (folder / RUN).exists():
+        return False
+    return any(said.status != "error" for said in read_run(folder)[1].values())

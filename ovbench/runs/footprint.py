@@ -21,8 +21,8 @@ from ovbench.systems import CausalLmRecipe
 from ovbench.systems.describing import fit_describer
 from ovbench.systems.loading import build, load_base
 from ovbench.training.collate import Batch, collate
-from ovbench.training.encode import Pair, encode
 from ovbench.training.loss import completion_loss
+from ovbench.training.prepare import encode_task
 
 if TYPE_CHECKING:
     from ovbench.runs.place import Place
@@ -55,14 +55,8 @@ def footprint(recipe: CausalLmRecipe, place: Place, train: Task) -> Footprint:
     if recipe.describer is not None:
         first = fit_describer(recipe.describer, train).task(first)
     builder = context_builder(recipe, place.scale, train)
-    pairs = [
-        Pair(
-            item.id, scale.prompt.render(item), scale.prompt.completion(train.gold[item.id].labels)
-        )
-        for item in first.items
-    ]
-    context = builder.build(first.items)
-    data = encode(pairs, base.tokenizer, scale.training.max_length, context)
+    length = scale.training.max_length
+    data = encode_task(first, scale.prompt, base.tokenizer, length, builder, scale.words)
     model = build(
         recipe,
         place.scale,

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from ovbench.frozen import Frozen as _Frozen
 
 
-class Frozen(BaseModel):
-    """A record: no field may change, and none may be made up."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+class Frozen(_Frozen):
+    """A record that is written to a file of its own."""
 
     def to_json(self) -> str:
         """The record as JSON text with one trailing newline."""

@@ -21,6 +21,16 @@ R = TypeVar("R", bound=BaseRecipe)
 
 _EXAMPLE = "--grid lora_r=16,32,64 lora_alpha=32,64"
 _ALIASES = {"lora_r": "r"}
+_KINDS = {
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "int_type": "a whole number",
+    "float_parsing": "a number",
+    "float_type": "a number",
+    "bool_parsing": "true or false",
+    "bool_type": "true or false",
+}
+"""What a setting takes, by the error that another value makes."""
 _LENGTHS = {"steps": "epochs", "epochs": "steps"}
 """Training has one of the two: who sets one unsets the other."""
 
@@ -126,7 +136,7 @@ def variant(recipe: R, axes: Iterable[Axis], cell: Mapping[str, Value]) -> R:
 def _misfit(error: PydanticError, axes: Iterable[Axis], cell: Mapping[str, Value]) -> InputError:
     """What does not fit: the setting that the error is of, or the cell as a whole."""
     first = error.errors()[0]
-    reason = first["msg"].removeprefix("Value error, ")
+    reason = _KINDS.get(first["type"], first["msg"].removeprefix("Value error, "))
     for axis in axes:
         if first["loc"] and first["loc"][-1] == axis.path[-1]:
             given = f"--grid {axis.key}={shown(cell[axis.key])}"

@@ -16,6 +16,7 @@ from ovbench.systems.missing import Missing
 from ovbench.tasks import Task
 
 if TYPE_CHECKING:
+    from ovbench.systems.hearing.base import SpeechModel
     from ovbench.systems.hearing.recipes import HearingRecipe
     from ovbench.systems.hearing.saved import OpenedSpeechModel
     from ovbench.systems.hearing.system import HearingSystem
@@ -37,7 +38,7 @@ def evaluate_hearing(
     on_preflight: Callable[[Preflight], None] | None = None,
 ) -> list[RunResult]:
     """Evaluate it on tasks; arguments and errors as :func:`ovbench.runs.recipe.evaluate_recipe`."""
-    from ovbench.systems.hearing.opening import locate_frozen_parts
+    from ovbench.systems.hearing.opening import locate_features, locate_frozen_parts
     from ovbench.systems.hearing.saved import open_speech_model
     from ovbench.systems.hearing.system import HearingSystem
 
@@ -46,6 +47,8 @@ def evaluate_hearing(
         with missing.noted():
             _require_clips(task)
     locate_frozen_parts(recipe, place.scale, place.base, missing)
+    items = [item for task in tasks for item in task.items]
+    locate_features(recipe, place.scale, items, missing)
     with missing.noted():
         folder = find_adapter(recipe, place, out, asked)
     missing.tell()
@@ -60,7 +63,7 @@ def evaluate_hearing(
     about = _record(recipe, place, opened, folder)
     size = BATCH if batch_size == "auto" else batch_size
     found = []
-    for task in tasks:
+    for task in (_with_lengths(task, opened.model, options.limit) for task in tasks):
         system = HearingSystem(recipe.name, opened.model, shrink=batch_size == "auto")
         found.append(
             evaluate(
@@ -83,6 +86,12 @@ def _require_clips(task: Task) -> None:
             expected="the data set's audio beside its labels",
             mend="see what is found with: ovbench doctor",
         )
+
+
+def _with_lengths(task: Task, model: SpeechModel, limit: float | None) -> Task:
+    """The task with a note on its clips that are longer than the model is shown, if any are."""
+    note = model.lengths(task.limited(limit).items)
+    return task if note is None else replace(task, notes=(*task.notes, note))
 
 
 def _record(

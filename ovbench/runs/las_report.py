@@ -24,7 +24,6 @@ A label context that matters shows as a ``context_swap`` larger than ``constant_
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -37,7 +36,7 @@ from peft.tuners.lora.layer import LoraLayer
 from torch import Tensor
 
 from ovbench.errors import InputError
-from ovbench.lora_las import LasConfig
+from ovbench.lora_las import LasConfig, altered
 from ovbench.progress import track
 from ovbench.runs.frozen import Frozen
 from ovbench.training.collate import Batch, collate
@@ -152,10 +151,10 @@ _REFERENCES: dict[str, Literal["las", "lora"]] = {
 
 def _under_changes(model: PeftModel, batch: Batch, other: Batch) -> dict[str, Tensor]:
     ways: dict[str, Callable[[], AbstractContextManager[Any]]] = {
-        "las_off": lambda: configured(model, amplitude=0.0),
+        "las_off": lambda: altered(model, amplitude=0.0),
         "context_swap": nullcontext,
-        "constant_s": lambda: configured(model, control="constant_s"),
-        "random_phase": lambda: configured(model, control="random_phase"),
+        "constant_s": lambda: altered(model, control="constant_s"),
+        "random_phase": lambda: altered(model, control="random_phase"),
         "rounding": lambda: _rounded(model),
         "adapter_off": model.disable_adapter,
     }
@@ -180,28 +179,12 @@ def _layers(model: PeftModel) -> list[tuple[str, Any]]:
 
 
 @contextmanager
-def configured(model: PeftModel, **changes: object) -> Iterator[None]:
-    """The active LoRA-LAS adapter with other constants or another control within the block."""
-    variants = [module.lora_variant[model.active_adapter] for _, module in _layers(model)]
-    before = [variant.config for variant in variants]
-    for variant in variants:
-        variant.config = copy.copy(variant.config)
-        for name, value in changes.items():
-            setattr(variant.config, name, value)
-    try:
-        yield
-    finally:
-        for variant, config in zip(variants, before, strict=True):
-            variant.config = config
-
-
-@contextmanager
 def _rounded(model: PeftModel) -> Iterator[None]:
     """Plain LoRA, its branch scaled by the next larger fp32 number."""
     adapter = model.active_adapter
     scalings = [module.scaling for _, module in _layers(model)]
     before = [scaling[adapter] for scaling in scalings]
-    with configured(model, amplitude=0.0):
+    with altered(model, amplitude=0.0):
         for scaling, value in zip(scalings, before, strict=True):
             scaling[adapter] = float(np.nextafter(np.float32(value), np.float32(math.inf)))
         try:
@@ -257,7 +240,7 @@ class _OutputCount:
 
         def hook(name: str) -> Callable[..., None]:
             def look(module: Any, args: tuple[Any, ...], output: Tensor) -> None:
-                with configured(self._model, amplitude=0.0):
+                with altered(self._model, amplitude=0.0):
                     without = module.forward(*args)
                 differing = (output != without)[real]
                 count = self._counts.setdefault(name.rpartition(".")[2], [0, 0])

@@ -282,8 +282,8 @@ def _wide(system: CausalLmSystem, amplitude: float) -> AbstractContextManager[No
     """The model with a sine term that shows, its controls off, within the block."""
     from peft import PeftModel
 
-    from ovbench.runs.las_report import configured
+    from ovbench.lora_las import altered
 
     if not isinstance(system.model, PeftModel):
         return nullcontext()
-    return configured(system.model, amplitude=amplitude, omega=OMEGA, control=None)
+    return altered(system.model, amplitude=amplitude, omega=OMEGA, control=None)

@@ -4,35 +4,49 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from ovbench.context import ContextBuilder, open_context, open_encoder
 from ovbench.errors import InputError, UnknownNameError
+from ovbench.runs.answering import Answerer
+from ovbench.runs.engines import (
+    HERE,
+    Backend,
+    Engine,
+    answerer_of,
+    batch_size_of,
+    open_workers,
+)
 from ovbench.runs.evaluate import EvalOptions, evaluate
 from ovbench.runs.external import evaluate_external
 from ovbench.runs.hearing import evaluate_hearing
+from ovbench.runs.parallel import evaluate_together, is_first, process_count
 from ovbench.runs.pipeline import evaluate_pipeline
 from ovbench.runs.place import Place, device_name, find_adapter, require_models, training_seed
-from ovbench.runs.preflight import Preflight, preflight
+from ovbench.runs.preflight import Preflight
 from ovbench.runs.records import RunResult, SystemRecord
 from ovbench.systems import (
     CausalLmRecipe,
     ConstantRecipe,
     ExternalRecipe,
     PipelineRecipe,
+    Recipe,
     load_recipe,
 )
-from ovbench.systems.backbones import locate
+from ovbench.systems.backbones import locate, weights_sha256
 from ovbench.systems.constant import ConstantSystem
 from ovbench.systems.describing import ItemDescriber, check_describer, saved_describer
 from ovbench.systems.missing import Missing
 from ovbench.tasks import Task, load_task
 
 if TYPE_CHECKING:
+    from ovbench.systems.answer_words import AnswerWords
     from ovbench.systems.generation import CausalLmSystem
     from ovbench.systems.loading import Base
     from ovbench.systems.saved import OpenedAdapter
+    from ovbench.systems.vllm_backend import VllmSystem
 
 CONSTANT_BATCH = 64
 
@@ -47,8 +61,11 @@ def evaluate_recipe(
     options: EvalOptions | None = None,
     split: str | None = None,
     on_preflight: Callable[[Preflight], None] | None = None,
+    engine: Engine = HERE,
 ) -> list[RunResult]:
     """Evaluate a recipe's system on tasks, one run each under ``<out>/<recipe>/<task>``.
+
+    In the processes of ``accelerate launch``, the first returns the results, and the others none.
 
     Parameters
     ----------
@@ -63,6 +80,8 @@ def evaluate_recipe(
         runs out.
     on_preflight:
         Called with each preflight, before anything is generated.
+    engine:
+        What generates; another than the default is for language models alone.
 
     Raises
     ------
@@ -75,6 +94,9 @@ def evaluate_recipe(
     """
     recipe = load_recipe(name)
     chosen, where = options or EvalOptions(), place or Place()
+    _check_engine(recipe, engine)
+    if not isinstance(recipe, CausalLmRecipe) and not is_first():
+        return []
     missing = Missing(f"{recipe.name} at scale {where.scale}")
     loaded = []
     for task_name in tasks or recipe.eval_tasks(where.scale):
@@ -99,39 +121,76 @@ def evaluate_recipe(
     if isinstance(recipe, ConstantRecipe):
         missing.tell()
         size = CONSTANT_BATCH if batch_size == "auto" else batch_size
-        sized, train = _with_batch(chosen, size), recipe.train_task(where.scale)
+        sized, train = replace(chosen, batch_size=size), recipe.train_task(where.scale)
         return [_evaluate_constant(recipe, task, train, out, sized) for task in loaded]
     for task in loaded:
         with missing.noted():
             _require_texts(task, recipe, where.scale)
-    opened = open_recipe(recipe, where, out, missing, asked=name)
+    opened = open_recipe(recipe, where, out, missing, name, engine.backend)
     found = []
-    for task in (opened.described(task, chosen.limit) for task in loaded):
-        system, builder = opened.system(task, seed=chosen.seed, shrink=batch_size == "auto")
-        size = system.automatic_batch_size() if batch_size == "auto" else batch_size
-        run = evaluate(
-            system,
-            task,
-            opened.record(builder, task),
-            out,
-            _with_batch(chosen, size),
-            preflight=_preflight(system, task, size, on_preflight),
-        )
-        found.append(run)
+    with open_workers(opened, engine.workers) as workers:
+        for task in (opened.described(task, chosen.limit) for task in loaded):
+            size = batch_size_of(opened) if batch_size == "auto" else batch_size
+            builder = context_builder(recipe, where.scale, task)
+            about = opened.record(builder, task)
+            shrink = batch_size == "auto"
+            source = answerer_of(opened, task, builder, chosen.seed, shrink, workers)
+            check = partial(_checked, source, task, size, about, on_preflight)
+            sized = replace(chosen, batch_size=size)
+            found += evaluate_together(source, task, about, out, sized, preflight=check)
     return found
 
 
 @dataclass(frozen=True)
 class OpenedRecipe:
-    """A recipe's model in memory, for any number of tasks."""
+    """A recipe's model, for any number of tasks; it is read into memory when it is first used."""
 
     recipe: CausalLmRecipe
     place: Place
-    base: Base
-    adapter: OpenedAdapter
+    backbone: str
+    """Name or folder of the base."""
+    dtype: str
+    """Of its weights."""
     folder: Path
     """Of the adapter."""
     describer: ItemDescriber | None = None
+    backend: Backend = "hf"
+
+    @cached_property
+    def base(self) -> Base:
+        """The base model in memory."""
+        from ovbench.systems.loading import load_base
+
+        return load_base(self.backbone, dtype=self.dtype, device=self.place.device)
+
+    @cached_property
+    def adapter(self) -> OpenedAdapter:
+        """Base and adapter in memory."""
+        from ovbench.systems.saved import open_adapter
+
+        return open_adapter(self.recipe, self.folder, self.base, self.place.scale)
+
+    @cached_property
+    def vllm(self) -> VllmSystem:
+        """Base and adapter in a vLLM engine."""
+        from ovbench.systems.vllm_backend import open_vllm
+
+        return open_vllm(
+            self.recipe, self.place.scale, self.backbone, self.folder, dtype=self.dtype
+        )
+
+    @cached_property
+    def _base_sha256(self) -> str:
+        return weights_sha256(locate(self.backbone))
+
+    @cached_property
+    def _adapter_sha256(self) -> str:
+        from ovbench.systems.saved import adapter_sha256
+
+        try:
+            return adapter_sha256(self.folder)
+        except InputError:
+            return self.adapter.sha256  # opening it says what is wrong
 
     def described(self, task: Task, limit: float | None = None) -> Task:
         """The task as the system is shown it: clips described, where the recipe says by whom.
@@ -144,36 +203,46 @@ class OpenedRecipe:
         return self.describer.task(task, task.limited(None if exchanged else limit).items)
 
     def system(
-        self, task: Task, *, seed: int = 0, shrink: bool = False
+        self,
+        task: Task,
+        *,
+        seed: int = 0,
+        shrink: bool = False,
+        builder: ContextBuilder | None = None,
     ) -> tuple[CausalLmSystem, ContextBuilder]:
-        """The system that answers a task's items, and its contexts."""
+        """The system that answers a task's items, and its contexts (``builder``, if given)."""
         from ovbench.systems.generation import CausalLmSystem
 
-        builder = context_builder(self.recipe, self.place.scale, task)
-        asks_classes = task.answers == "class"
+        contexts = builder or context_builder(self.recipe, self.place.scale, task)
         system = CausalLmSystem(
             self.recipe.name,
             self.adapter.model,
             self.base,
             self.recipe.scale(self.place.scale).prompt,
             self.recipe.decoding_at(self.place.scale),
-            builder,
-            words=self.recipe.answer_words(self.place.scale) if asks_classes else None,
+            contexts,
+            words=self.words(task),
             seed=seed,
             shrink=shrink,
         )
-        return system, builder
+        return system, contexts
+
+    def words(self, task: Task) -> AnswerWords | None:
+        """How answers are read on a task with classes; None: as they are."""
+        return self.recipe.answer_words(self.place.scale) if task.answers == "class" else None
 
     def record(self, builder: ContextBuilder, task: Task) -> SystemRecord:
-        """What the system is made of."""
+        """What the system is made of; nothing is loaded for it."""
+        from ovbench.systems.devices import resolve_device
+
         provenance = builder.provenance
         return SystemRecord(
             name=self.recipe.name,
             kind=self.recipe.kind,
             recipe=self.recipe.digest(),
             scale=self.place.scale,
-            base=self.base.sha256,
-            adapter=self.adapter.sha256,
+            base=self._base_sha256,
+            adapter=self._adapter_sha256,
             prompt=self.recipe.scale(self.place.scale).prompt.sha256,
             context=None if builder.source == "none" else builder.digest,
             context_source=None if builder.source == "none" else builder.source,
@@ -181,8 +250,9 @@ class OpenedRecipe:
             describer=None if self.describer is None else self.describer.id,
             decoding=self.recipe.decoding_at(self.place.scale).model_dump(),
             training_seed=training_seed(self.folder),
-            dtype=str(self.base.dtype).removeprefix("torch."),
-            device=device_name(self.base.device),
+            dtype=self.dtype,
+            device=device_name(resolve_device(self.place.device)),
+            backend=None if self.backend == "hf" else self.backend,
         )
 
 
@@ -192,19 +262,23 @@ def open_recipe(
     out: str | Path,
     missing: Missing | None = None,
     asked: str | None = None,
+    backend: Backend = "hf",
 ) -> OpenedRecipe:
-    """Load base and adapter; what is missing is told before anything large is read.
+    """Find base and adapter; what is missing is told before anything large is read.
 
     ``missing`` holds what the caller missed, ``asked`` what the user called the recipe. Raises as
     :func:`evaluate_recipe`.
     """
     require_models("evaluating a language model")
     from ovbench.systems.devices import resolve_device, resolve_dtype
-    from ovbench.systems.loading import load_base
     from ovbench.systems.memory import check_evaluation_memory
-    from ovbench.systems.saved import open_adapter
 
     missed = missing or Missing(f"{recipe.name} at scale {place.scale}")
+    if backend == "vllm":
+        from ovbench.systems.vllm_backend import check_vllm
+
+        with missed.noted():
+            check_vllm(recipe)
     backbone = place.base or recipe.scale(place.scale).backbone
     # As it was trained: LoRA-LAS's term is lost in fewer bits.
     trained_in = recipe.scale(place.scale).training.dtype
@@ -225,9 +299,7 @@ def open_recipe(
             open_encoder(context.encoder)
     missed.tell()
     describer = None if recipe.describer is None else saved_describer(recipe.describer, folder)
-    base = load_base(backbone, dtype=dtype, device=place.device)
-    adapter = open_adapter(recipe, folder, base, place.scale)
-    return OpenedRecipe(recipe, place, base, adapter, folder, describer)
+    return OpenedRecipe(recipe, place, backbone, dtype, folder, describer, backend)
 
 
 def context_builder(recipe: CausalLmRecipe, scale: str, task: Task) -> ContextBuilder:
@@ -295,22 +367,31 @@ def _evaluate_constant(
     return evaluate(ConstantSystem(recipe, train, options.seed), task, about, out, options)
 
 
-def _preflight(
-    system: CausalLmSystem,
+def _check_engine(recipe: Recipe, engine: Engine) -> None:
+    """Refuse another engine than the default for what it does not serve."""
+    if engine == HERE:
+        return
+    if not isinstance(recipe, CausalLmRecipe):
+        raise InputError(
+            f"{recipe.name} is of kind {recipe.kind}",
+            expected="a language model that reads (kind causal_lm) for --backend and --workers",
+        )
+    if process_count() > 1:
+        raise InputError(
+            f"{process_count()} processes were started, with --backend vllm or --workers",
+            expected="one process, which has the others work",
+            mend="leave accelerate launch out",
+        )
+
+
+def _checked(
+    source: Answerer,
     task: Task,
     batch_size: int,
+    about: SystemRecord,
     told: Callable[[Preflight], None] | None,
-) -> Callable[[], Preflight]:
-    def check() -> Preflight:
-        from ovbench.systems.probing import ModelProbe
-
-        found = preflight(system, ModelProbe(system), task.items, batch_size)
-        if told is not None:
-            told(found)
-        return found
-
-    return check
-
-
-def _with_batch(options: EvalOptions, batch_size: int) -> EvalOptions:
-    return replace(options, batch_size=batch_size)
+) -> Preflight:
+    found = source.check(task.items, batch_size, about.dtype or "")
+    if told is not None:
+        told(found)
+    return found

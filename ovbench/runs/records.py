@@ -35,7 +35,7 @@ class SystemRecord(Frozen):
     name: str
     """The recipe's name."""
     kind: str
-    """The recipe's kind: ``causal_lm``, ``constant``."""
+    """The recipe's kind: ``causal_lm``, ``constant``, ``speech_classifier``, …"""
     recipe: str | None = None
     """sha256 of the recipe."""
     scale: str | None = None
@@ -43,7 +43,7 @@ class SystemRecord(Frozen):
     base: str | None = None
     """sha256 of the backbone's weights."""
     adapter: str | None = None
-    """sha256 of the adapter's weights."""
+    """sha256 of the adapter's configuration and weights."""
     train: str | None = None
     """sha256 of the train split that a trivial system knows the labels of."""
     prompt: str | None = None
@@ -70,6 +70,9 @@ class SystemRecord(Frozen):
     """Of the base's weights in this run."""
     device: str | None = None
     """``cpu``, ``mps``, or ``cuda:0`` and the accelerator's name."""
+    backend: str | None = None
+    """``vllm`` where vLLM generated, whose bits may differ; null: transformers, or no language
+    model."""
 
 
 class RunSettings(Frozen):
@@ -122,7 +125,7 @@ class Prediction(Frozen):
 
     id: str
     text: str
-    """The system's answer, as it came."""
+    """The answer; where the recipe declares answer words, the one found (``stages`` has it all)."""
     labels: tuple[str, ...]
     """The labels that the protocol's parser reads in it."""
     status: RunStatus
@@ -153,10 +156,15 @@ class Cost(Frozen):
     """
 
     items: int = 0
+    """Answered by a model; those from the cache are ``cached``."""
     tokens: int = 0
-    """Generated."""
+    """Generated for them."""
     seconds: float = 0.0
     """Wall time of generation, without loading and preflight."""
+    cached: int = 0
+    """Items whose answers came from the cache: no tokens, no seconds."""
+    processes: int = 1
+    """Most processes that generated at the same time; ``seconds`` is wall time all the same."""
     peak_bytes: int | None = None
     """Most device memory allocated while generating; null where the device cannot tell."""
     stage_seconds: dict[str, float] = Field(default_factory=dict)
@@ -174,6 +182,8 @@ class Cost(Frozen):
             items=self.items + other.items,
             tokens=self.tokens + other.tokens,
             seconds=self.seconds + other.seconds,
+            cached=self.cached + other.cached,
+            processes=max(self.processes, other.processes),
             peak_bytes=max(peaks, default=None),
             stage_seconds={
                 name: self.stage_seconds.get(name, 0.0) + other.stage_seconds.get(name, 0.0)
@@ -199,6 +209,8 @@ class RunResult(Frozen):
     cost: Cost
     resumed: int = 0
     """Items that an earlier process had already done."""
+    cached: int = 0
+    """Items whose answers this call took from the cache."""
 
     @property
     def headline(self) -> Result:

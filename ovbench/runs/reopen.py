@@ -57,7 +57,7 @@ def reopen(folder: str | Path, place: Place | None = None, recipe: str | None = 
     Raises
     ------
     InputError
-        If the folder is no run, the run is of a trivial system, or what made it is gone.
+        If the folder is no run, the run is of another kind of system, or what made it is gone.
     ValidationError
         If recipe, base, adapter, prompt, contexts or task are not what they were.
     """
@@ -67,9 +67,9 @@ def reopen(folder: str | Path, place: Place | None = None, recipe: str | None = 
     found = load_recipe(recipe or about.name)
     if not isinstance(found, CausalLmRecipe):
         raise InputError(
-            f"{about.name} is a trivial system, which has nothing to open",
+            f"{about.name} is of kind {about.kind}",
             where=str(home),
-            expected="a run of a fine-tuned model",
+            expected="a run of a fine-tuned language model",
         )
     whole = load_task(record.settings.task, record.settings.split)
     _check(home, "task", record.settings.task_digest, whole.digest())

@@ -90,65 +90,89 @@ def compare_recipes(
     InterruptedRunError
         On Ctrl-C; the same call goes on from there.
     """
-    where, folder = place or Place(), Path(out)
+    plan = _planned(names, seeds, Path(out), tasks, place or Place(), limit)
+    tuned = [name for name, recipe in plan.recipes.items() if isinstance(recipe, TRAINABLE)]
+    if tuned:
+        require_models("training")
+    again = [Job(tuned[0], seed, True) for seed in plan.seeds] if noise and tuned else []
+    every = [*(Job(name, seed) for seed in plan.seeds for name in plan.recipes), *again]
+    _look(plan, every)
+    for job in track(every, "training and evaluating", len(every)):
+        options = EvalOptions(seed=job.seed, limit=limit, scoring=Options(draws=draws))
+        _do(plan, job, batch_size, options)
+    return _compared(plan, again, draws)
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What is compared on what, and where it lies.
+
+    ``recipes`` and ``train_tasks`` are by the names that were given.
+    """
+
+    recipes: Mapping[str, Recipe]
+    seeds: Sequence[int]
+    train_tasks: Mapping[str, str]
+    tasks: Sequence[str]
+    place: Place
+    out: Path
+    limit: float | None
+
+    def run_of(self, job: Job, task: str) -> Path:
+        """The run of a job on a task."""
+        return run_folder(job.home(self.out), self.recipes[job.name].name, task, limit=self.limit)
+
+
+def _planned(
+    names: Sequence[str],
+    seeds: int | Sequence[int],
+    out: Path,
+    tasks: Sequence[str] | None,
+    place: Place,
+    limit: float | None,
+) -> _Plan:
     chosen = list(range(seeds)) if isinstance(seeds, int) else list(seeds)
     if not chosen:
         raise InputError("there are no seeds", expected="1 or more")
     recipes = {name: load_recipe(name) for name in dict.fromkeys(names)}
     first = next(iter(recipes.values()))
-    asked = tuple(tasks) if tasks else first.eval_tasks(where.scale)[:1]
-    learnt = tuple(tasks) if tasks else (first.train_task(where.scale),)
-    train_tasks = {
-        name: _train_task(recipe, where.scale, learnt) for name, recipe in recipes.items()
-    }
-    tuned = [name for name, recipe in recipes.items() if isinstance(recipe, TRAINABLE)]
-    if tuned:
-        require_models("training")
-    jobs = [Job(name, seed) for seed in chosen for name in recipes]
-    again = [Job(tuned[0], seed, True) for seed in chosen] if noise and tuned else []
-    every = [*jobs, *again]
-    _look(every, recipes, folder, train_tasks, asked, where)
-    for job in track(every, "training and evaluating", len(every)):
-        options = EvalOptions(seed=job.seed, limit=limit, scoring=Options(draws=draws))
-        _do(
-            job,
-            recipes[job.name],
-            folder,
-            train_tasks[job.name],
-            asked,
-            where,
-            batch_size,
-            options,
-        )
+    learnt = tuple(tasks) if tasks else (first.train_task(place.scale),)
+    return _Plan(
+        recipes=recipes,
+        seeds=chosen,
+        train_tasks={name: _train_task(one, place.scale, learnt) for name, one in recipes.items()},
+        tasks=tuple(tasks) if tasks else first.eval_tasks(place.scale)[:1],
+        place=place,
+        out=out,
+        limit=limit,
+    )
 
-    def run_of(job: Job, task: str) -> Path:
-        return run_folder(job.home(folder), recipes[job.name].name, task, limit=limit)
 
-    in_rows = [Job(name, seed) for name in recipes for seed in chosen]
+def _compared(plan: _Plan, again: Sequence[Job], draws: int) -> Comparison:
+    """The comparison of runs that are all there, with what the methods cost."""
+    in_rows = [Job(name, seed) for name in plan.recipes for seed in plan.seeds]
     found = joined(
         [
             compare_runs(
-                [run_of(job, task) for job in in_rows],
-                noise=[run_of(job, task) for job in again],
+                [plan.run_of(job, task) for job in in_rows],
+                noise=[plan.run_of(job, task) for job in again],
                 draws=draws,
             )
-            for task in asked
+            for task in plan.tasks
         ]
     )
-    return with_costs(
-        found,
-        {
-            recipe.name: cost_of(
+    costs = {}
+    for name, recipe in plan.recipes.items():
+        if isinstance(recipe, TRAINABLE):
+            jobs = [Job(name, seed) for seed in plan.seeds]
+            costs[recipe.name] = cost_of(
                 recipe,
-                where,
-                partial(load_task, train_tasks[name], "train"),
-                [run_of(Job(name, s), asked[0]) for s in chosen],
-                [Job(name, s).train_folder(folder, recipe.name) / ADAPTER for s in chosen],
+                plan.place,
+                partial(load_task, plan.train_tasks[name], "train"),
+                [plan.run_of(job, plan.tasks[0]) for job in jobs],
+                [job.train_folder(plan.out, recipe.name) / ADAPTER for job in jobs],
             )
-            for name, recipe in recipes.items()
-            if isinstance(recipe, TRAINABLE)
-        },
-    )
+    return with_costs(found, costs)
 
 
 def _train_task(recipe: Recipe, scale: str, among: tuple[str, ...]) -> str:
@@ -157,14 +181,7 @@ def _train_task(recipe: Recipe, scale: str, among: tuple[str, ...]) -> str:
     return own if own in among else among[0]
 
 
-def _look(
-    jobs: Sequence[Job],
-    recipes: Mapping[str, Recipe],
-    out: Path,
-    train_tasks: Mapping[str, str],
-    eval_tasks: Sequence[str],
-    place: Place,
-) -> None:
+def _look(plan: _Plan, jobs: Sequence[Job]) -> None:
     """Go on if all that the trainings and the evaluations need is there.
 
     Raises
@@ -172,13 +189,14 @@ def _look(
     InputError
         If something is missing; all that is missing for any of them is told at once.
     """
-    missing = Missing(f"comparing {', '.join(recipes)} at scale {place.scale}")
-    for task in eval_tasks:
+    place = plan.place
+    missing = Missing(f"comparing {', '.join(plan.recipes)} at scale {place.scale}")
+    for task in plan.tasks:
         with missing.noted():
             load_task(task)
-    for name, recipe in recipes.items():
+    for name, recipe in plan.recipes.items():
         if not isinstance(recipe, TRAINABLE) or all(
-            trained(job.train_folder(out, recipe.name)) for job in jobs if job.name == name
+            trained(job.train_folder(plan.out, recipe.name)) for job in jobs if job.name == name
         ):
             continue
         from ovbench.training.start import look_at
@@ -187,7 +205,7 @@ def _look(
             look_at(
                 recipe,
                 place.scale,
-                train_tasks[name],
+                plan.train_tasks[name],
                 base=place.base,
                 dtype=None if place.dtype == "auto" else place.dtype,
                 device=place.device,
@@ -195,28 +213,20 @@ def _look(
     missing.tell()
 
 
-def _do(
-    job: Job,
-    recipe: Recipe,
-    out: Path,
-    train_task: str,
-    eval_tasks: Sequence[str],
-    place: Place,
-    batch_size: int | Literal["auto"],
-    options: EvalOptions,
-) -> None:
+def _do(plan: _Plan, job: Job, batch_size: int | Literal["auto"], options: EvalOptions) -> None:
     """Train what one job needs, and evaluate it."""
+    recipe, place, task = plan.recipes[job.name], plan.place, plan.train_tasks[job.name]
     if isinstance(recipe, TRAINABLE):
-        folder = job.train_folder(out, recipe.name)
+        folder = job.train_folder(plan.out, recipe.name)
         if trained(folder):
-            _train(job, folder, train_task, place)  # only sees that it is the one asked for
+            _train(job, folder, task, place)  # only sees that it is the one asked for
         else:
-            train_apart(job, folder, train_task, place)
+            train_apart(job, folder, task, place)
         place = replace(place, adapter=folder)
     evaluate_recipe(
         job.name,
-        eval_tasks,
-        out=job.home(out),
+        plan.tasks,
+        out=job.home(plan.out),
         place=place,
         batch_size=batch_size,
         options=options,

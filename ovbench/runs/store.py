@@ -116,13 +116,14 @@ def open_run(
     Raises
     ------
     InputError
-        If the folder holds a run of other settings, or something that is no run, if another process
-        writes it, or if it cannot be written.
+        If the folder holds a run of other settings, a link, or something that is no run, if another
+        process writes it, or if it cannot be written.
     ValidationError
         If its predictions are damaged elsewhere than at their end.
     """
     make_folder(folder)
     with locked(folder):
+        _refuse_links(folder)
         _sweep(folder)
         begun = _begin(folder, record, fresh)
         yield RunStore(folder, begun, _read_back(folder / PREDICTIONS, set(ids)))
@@ -167,6 +168,18 @@ def read_record(path: Path, model: type[Model]) -> Model:
         first = error.errors()[0]
         what = ": ".join(filter(None, (".".join(map(str, first["loc"])), first["msg"])))
         raise ValidationError(f"{path}: {what}. Begin the run again with --fresh.") from None
+
+
+def _refuse_links(folder: Path) -> None:
+    """What is written here must not land where a link points."""
+    for entry in folder.iterdir():
+        if entry.is_symlink():
+            raise InputError(
+                f"{entry.name} is a link",
+                where=str(folder),
+                expected="a run's own files",
+                mend="name another folder with --output-path",
+            )
 
 
 def _begin(folder: Path, record: RunRecord, fresh: bool) -> RunRecord:

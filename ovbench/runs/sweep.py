@@ -33,7 +33,7 @@ from ovbench.protocols import Protocol, load_protocol
 from ovbench.results import Comparison, Result
 from ovbench.runs.apart import run_apart
 from ovbench.runs.frozen import Frozen
-from ovbench.runs.grid import Axis, Value, cell_name, cells, read_grid, variant
+from ovbench.runs.grid import Axis, Cell, Value, cell_name, cells, read_grid, variant
 from ovbench.runs.place import Place, require_models
 from ovbench.runs.records import Prediction
 from ovbench.runs.scores import prediction_source
@@ -41,6 +41,7 @@ from ovbench.runs.store import read_record
 from ovbench.runs.sweep_fold import FoldJob, answers_of, look_at_fold, run_fold
 from ovbench.scoring import Options, score_files
 from ovbench.scoring.prepare import read_gold
+from ovbench.systems import Trainable
 from ovbench.systems.registry import load_trainable
 from ovbench.tasks import Task, load_task
 from ovbench.tasks.card import card_of
@@ -170,30 +171,33 @@ def sweep(
     make_folder(home)
     with locked(home):
         _check(home / SETTINGS, made_of)
-        jobs = {
-            cell_name(cell): [
-                FoldJob(
-                    recipe=variant(recipe, axes, cell),
-                    place=where,
-                    task=whole.id,
-                    split=split,
-                    limit=limit,
-                    folds=folds,
-                    fold=part.number,
-                    seed=seed,
-                    home=home / cell_name(cell) / f"fold{part.number}",
-                    batch_size=batch_size,
-                )
-                for part in parts
-            ]
-            for cell in cells(axes)
-        }
-        _do([job for of_cell in jobs.values() for job in of_cell], parts, home)
+        plain = FoldJob(
+            recipe=recipe,
+            place=where,
+            task=whole.id,
+            split=split,
+            limit=limit,
+            folds=folds,
+            fold=1,
+            seed=seed,
+            home=home,
+            batch_size=batch_size,
+        )
+        jobs = [_jobs(plain, variant(recipe, axes, cell), cell) for cell in cells(axes)]
+        _do([job for of_cell in jobs for job in of_cell], parts, home)
         whole = replace(whole, folds=fold_of_items(whole, folds, seed))
-        answers = [_answers(of_cell, parts) for of_cell in jobs.values()]
+        answers = [_answers(of_cell, parts) for of_cell in jobs]
         found = _scored(made_of, axes, whole, chosen, answers, draws)
         write_text(home / RESULT, found.to_json())
     return found
+
+
+def _jobs(plain: FoldJob, recipe: Trainable, cell: Cell) -> list[FoldJob]:
+    """Every fold of one cell; ``plain`` has what all cells share."""
+    return [
+        replace(plain, recipe=recipe, fold=n, home=plain.home / cell_name(cell) / f"fold{n}")
+        for n in range(1, plain.folds + 1)
+    ]
 
 
 def _to_learn_from(task: str, split: str) -> Task:

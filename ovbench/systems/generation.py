@@ -32,6 +32,7 @@ from ovbench.systems.settings import Decoding
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
+    from transformers import PreTrainedTokenizerBase
 
     from ovbench.context import ContextBuilder
     from ovbench.systems.answer_words import AnswerWords
@@ -95,8 +96,8 @@ class CausalLmSystem:
 
     def automatic_batch_size(self) -> int:
         """A batch size to start from on this device; with ``shrink`` it need not fit."""
-        small = sum(p.numel() for p in self.model.parameters()) < _SMALL
-        return 64 if small or self.base.device.type == "cuda" else 8
+        parameters = sum(p.numel() for p in self.model.parameters())
+        return automatic_batch_size(parameters, self.base.device)
 
     def predict(self, items: Sequence[Item], batch_size: int) -> Iterator[Answer]:
         """One answer per item, in their order; items of like length share a batch.
@@ -236,21 +237,33 @@ class CausalLmSystem:
                 logits_processor=sampling(self.decoding, self.seed, ids),
             )
         generated = output[:, inputs["input_ids"].shape[1] :].tolist()
-        return [self._answer(name, row, ends) for name, row in zip(ids, generated, strict=True)]
-
-    def _answer(self, name: str, row: list[int], ends: Sequence[int]) -> Answer:
-        end = next((i for i, token in enumerate(row) if token in ends), None)
-        kept = row if end is None else row[:end]
-        text = str(self.base.tokenizer.decode(kept, skip_special_tokens=True)).strip()
-        if end is None:
-            return Answer(name, text, "truncated", len(row))
-        return Answer(name, text, "ok" if text else "empty", end + 1)
+        tokenizer = self.base.tokenizer
+        return [
+            answer_of(name, row, ends, tokenizer) for name, row in zip(ids, generated, strict=True)
+        ]
 
     def _cached(self) -> AbstractContextManager[None]:
         """For DoRA: keep each layer's weight norm, which PEFT works out anew at every token."""
         config = self.model.active_peft_config if isinstance(self.model, PeftModel) else None
         dora = bool(getattr(config, "use_dora", False))
         return DoraCaching() if dora else nullcontext()
+
+
+def automatic_batch_size(parameters: int, device: torch.device) -> int:
+    """A batch size to start from, for a model of that many parameters on a device."""
+    return 64 if parameters < _SMALL or device.type == "cuda" else 8
+
+
+def answer_of(
+    name: str, row: Sequence[int], ends: Sequence[int], tokenizer: PreTrainedTokenizerBase
+) -> Answer:
+    """The answer that generated tokens say; without one of ``ends`` among them, it is cut off."""
+    end = next((i for i, token in enumerate(row) if token in ends), None)
+    kept = list(row if end is None else row[:end])
+    text = str(tokenizer.decode(kept, skip_special_tokens=True)).strip()
+    if end is None:
+        return Answer(name, text, "truncated", len(row))
+    return Answer(name, text, "ok" if text else "empty", end + 1)
 
 
 class _ItemNoise(LogitsProcessor):

@@ -33,6 +33,7 @@ from ovbench.systems.backbones import (
     read_json,
     weights_sha256,
 )
+from ovbench.systems.broken import told_of
 from ovbench.systems.devices import memory_of, resolve_device, resolve_dtype
 from ovbench.systems.methods import attach
 from ovbench.systems.recipe import CausalLmRecipe
@@ -106,19 +107,15 @@ def load_base(name: str | Path = TINY, *, dtype: str = "auto", device: str = "au
     kind = resolve_dtype(dtype, where)
     check_architecture(read_config(folder), folder)
     bytes_needed = _check_memory(folder, where, kind)
-    try:
-        with bars(shown=bytes_needed > _LARGE):
-            model = AutoModelForCausalLM.from_pretrained(
-                folder,
-                dtype=kind,
-                use_safetensors=True,
-                local_files_only=True,
-                trust_remote_code=False,
-            )
-        tokenizer = load_tokenizer(folder)
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise InputError(f"the model cannot be loaded: {reason}", where=str(folder)) from None
+    with told_of("the model", folder), bars(shown=bytes_needed > _LARGE):
+        model = AutoModelForCausalLM.from_pretrained(
+            folder,
+            dtype=kind,
+            use_safetensors=True,
+            local_files_only=True,
+            trust_remote_code=False,
+        )
+    tokenizer = load_tokenizer(folder)
     _prepare(model, tokenizer, folder)
     torch.nn.Module.to(model, where)
     torch.nn.Module.eval(model)
@@ -182,7 +179,7 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     Raises
     ------
     InputError
-        If the folder has no tokenizer.
+        If the folder has no tokenizer, or one that cannot be read.
     """
     if not any((folder / name).exists() for name in _TOKENIZER_FILES):
         raise InputError(
@@ -194,9 +191,10 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     named = read_json(path).get("tokenizer_class") if path.exists() else None
     own_rules = named in _GENERIC and (folder / "tokenizer.json").exists()
     loader = PreTrainedTokenizerFast if own_rules else AutoTokenizer
-    found: PreTrainedTokenizerBase = loader.from_pretrained(
-        folder, local_files_only=True, trust_remote_code=False
-    )
+    with told_of("the tokenizer", folder):
+        found: PreTrainedTokenizerBase = loader.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=False
+        )
     return found
 
 
@@ -229,22 +227,34 @@ def check_architecture(config: Mapping[str, object], folder: Path) -> None:
         )
 
 
-def _check_memory(folder: Path, device: torch.device, dtype: torch.dtype) -> int:
-    """Bytes of the weights in ``dtype``, if they fit.
+def stored_parameters(files: Sequence[Path]) -> int:
+    """How many numbers are in safetensors files, by their headers.
 
-    They are counted from the files' headers, which also shows files that are cut off.
+    Raises
+    ------
+    InputError
+        If one is damaged or cut off.
     """
-    numbers = 0
-    for path in check_folder(folder):
+    total = 0
+    for path in files:
         try:
             with safe_open(path, framework="pt") as file:
-                numbers += sum(math.prod(file.get_slice(k).get_shape()) for k in file.keys())  # noqa: SIM118
+                total += sum(math.prod(file.get_slice(k).get_shape()) for k in file.keys())  # noqa: SIM118
         except (SafetensorError, OSError) as error:
             raise InputError(
                 f"the weight file is damaged or cut off ({error})",
                 where=str(path),
                 mend="download or copy it again",
             ) from None
+    return total
+
+
+def _check_memory(folder: Path, device: torch.device, dtype: torch.dtype) -> int:
+    """Bytes of the weights in ``dtype``, if they fit.
+
+    They are counted from the files' headers, which also shows files that are cut off.
+    """
+    numbers = stored_parameters(check_folder(folder))
     needed, there = numbers * dtype.itemsize, memory_of(device)
     if there is not None and needed > there:
         name = str(dtype).removeprefix("torch.")

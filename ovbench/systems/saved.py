@@ -23,6 +23,7 @@ from ovbench import __version__
 from ovbench.errors import InputError
 from ovbench.io.folders import whole_folder
 from ovbench.systems.backbones import read_json
+from ovbench.systems.broken import told_of
 from ovbench.systems.methods import (
     MUTATING,
     adapter_state,
@@ -51,8 +52,13 @@ _IDENTITY = (
     "projection",
     "projection_rank",
     "control",
+    "control_seed",
 )
 """Fields of a configuration in which a recipe and an adapter trained by it agree."""
+
+
+_SIZES = ("r", "rank_pattern", "label_dim", "projection_rank")
+"""Fields of a configuration that are sides of weights."""
 
 
 @dataclass(frozen=True)
@@ -140,22 +146,34 @@ def open_adapter(
         another base, by another method or with other settings or label contexts than the recipe's,
         or one that does not fit the base.
     """
-    fields = read_json(folder / CONFIG, "an adapter's folder (adapter_config.json)")
-    if recipe is not None:
-        _check_kind(recipe, fields, folder)
-    config = _config(fields, folder)
-    known = _check_base(folder, base)
-    if recipe is not None:
-        _check_recipe(recipe, config, folder)
-        _check_origin(Origin(recipe, scale), folder)
+    config, known = checked_config(recipe, folder, base.name, base.sha256, scale)
     state = _weights(folder / WEIGHTS)
-    check_targets(base.model, _targets(config), "the base")
+    check_targets(base.model, _targets(config, folder), "the base")
     config.inference_mode = True
-    with torch.random.fork_rng():
+    _check_size(config, state, folder)
+    with torch.random.fork_rng(), told_of("the adapter", folder):
         model = wrap(base.model, config)
     _check_fit(adapter_state(model), state, folder)
     set_peft_model_state_dict(model, state)
     return OpenedAdapter(model.eval(), config, adapter_sha256(folder), known)
+
+
+def checked_config(
+    recipe: CausalLmRecipe | None, folder: Path, base: str, base_sha256: str, scale: str = "tiny"
+) -> tuple[PeftConfig, bool]:
+    """An adapter's configuration, and whether it says that it belongs to the base.
+
+    ``base`` is the base's name. Raises as :func:`open_adapter`, but looks at no weights.
+    """
+    fields = read_json(folder / CONFIG, "an adapter's folder (adapter_config.json)")
+    if recipe is not None:
+        _check_kind(recipe, fields, folder)
+    config = _config(fields, folder)
+    known = _check_base(folder, base, base_sha256)
+    if recipe is not None:
+        _check_recipe(recipe, config, folder)
+        _check_origin(Origin(recipe, scale), folder)
+    return config, known
 
 
 def adapter_sha256(folder: Path) -> str:
@@ -179,8 +197,9 @@ def adapter_sha256(folder: Path) -> str:
 
 def _config(fields: dict[str, Any], folder: Path) -> PeftConfig:
     where = str(folder / CONFIG)
-    kind = fields.get("peft_type")
-    if kind not in PEFT_TYPE_TO_CONFIG_MAPPING:
+    kind: Any = fields.get("peft_type")
+    known = isinstance(kind, str) and kind in PEFT_TYPE_TO_CONFIG_MAPPING
+    if not known:
         names = [str(name.value) for name in PEFT_TYPE_TO_CONFIG_MAPPING]
         near = difflib.get_close_matches(str(kind), names, n=1)
         raise InputError(
@@ -211,24 +230,32 @@ def _config(fields: dict[str, Any], folder: Path) -> PeftConfig:
         raise InputError(f"not a configuration of {kind}: {error}", where=where) from None
 
 
-def _targets(config: PeftConfig) -> list[str]:
+def _targets(config: PeftConfig, folder: Path) -> list[str]:
     names = getattr(config, "target_modules", None) or ()
-    return sorted(names) if not isinstance(names, str) else []
+    if isinstance(names, str):
+        return []
+    if not (isinstance(names, set | list) and all(isinstance(name, str) for name in names)):
+        raise InputError(
+            f"target_modules is {names!r:.80}",
+            where=str(folder / CONFIG),
+            expected="a list of names",
+        )
+    return sorted(names)
 
 
 def _settable(config: type[PeftConfig]) -> set[str]:
     return {name for name, field in config.__dataclass_fields__.items() if field.init}
 
 
-def _check_base(folder: Path, base: Base) -> bool:
+def _check_base(folder: Path, base: str, sha256: str) -> bool:
     path = folder / BASE
     if not path.exists():
         return False
     record = read_json(path)
-    if record.get("sha256") != base.sha256:
+    if record.get("sha256") != sha256:
         raise InputError(
             f"the adapter was trained on {record.get('name')} with the weights "
-            f"{str(record.get('sha256'))[:12]}; this base, {base.name}, has {base.sha256[:12]}",
+            f"{str(record.get('sha256'))[:12]}; this base, {base}, has {sha256[:12]}",
             where=str(folder),
             mend="take the base it was trained on with --base, or train it again on this one",
         )
@@ -239,7 +266,7 @@ def _check_kind(recipe: CausalLmRecipe, fields: dict[str, Any], folder: Path) ->
     """Another method first of all: everything else would differ too."""
     kind = fields.get("peft_type")
     wanted = _kind(peft_config(recipe.method, label_dim=1))
-    if kind in PEFT_TYPE_TO_CONFIG_MAPPING and kind != wanted:
+    if isinstance(kind, str) and kind in PEFT_TYPE_TO_CONFIG_MAPPING and kind != wanted:
         raise InputError(
             f"this adapter is not one of {recipe.name}: its method is {kind}",
             where=str(folder),
@@ -319,6 +346,20 @@ def _weights(path: Path) -> State:
             mend="copy it again, or train the adapter again",
         ) from None
     return state
+
+
+def _check_size(config: PeftConfig, state: State, folder: Path) -> None:
+    """Refuse sizes that no weight has, before memory is taken for them."""
+    longest = max((max(tensor.shape, default=0) for tensor in state.values()), default=0)
+    for name in _SIZES:
+        size = getattr(config, name, None) or 0
+        sizes = list(size.values()) if isinstance(size, dict) else [size]
+        if not all(type(n) is int and 0 <= n <= longest for n in sizes):
+            raise InputError(
+                f"{name} is {size!r:.80}, and the longest side of a weight is {longest}",
+                where=str(folder / CONFIG),
+                expected="the configuration that the weights were saved with",
+            )
 
 
 def _check_fit(expected: State, found: State, folder: Path) -> None:

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import os
+import sys
+import time
+from pathlib import Path
 
+from ovbench.cli.stopping import stoppable
 from ovbench.errors import InputError
+from ovbench.runs.apart import run_apart
 
 
 def fail(what: str) -> None:
@@ -13,3 +18,14 @@ def fail(what: str) -> None:
 
 def die(code: int) -> None:
     os._exit(code)
+
+
+def sleep(told: str) -> None:
+    """Say who this is, and do nothing for long."""
+    Path(told).write_text(str(os.getpid()))
+    time.sleep(60)
+
+
+if __name__ == "__main__":  # apart_kit.py FILE: a command whose work goes on in another process
+    with stoppable():
+        run_apart(sleep, sys.argv[1], "sleeping", "no folder")

@@ -9,7 +9,8 @@ from run_fakes import fake_task, text_of
 from run_models import Characters, contexts, las_model, lora_model, render
 
 from ovbench.errors import InputError
-from ovbench.runs.las_report import LasReport, configured, las_report
+from ovbench.lora_las import altered
+from ovbench.runs.las_report import LasReport, las_report
 from ovbench.training.collate import collate
 from ovbench.training.encode import Encoded, Pair, encode
 from ovbench.training.loss import completion_logits
@@ -103,7 +104,7 @@ def test_the_model_is_left_as_it_was(data: Encoded) -> None:
         before = completion_logits(model, batch)[0]
         report(model, data)
         assert torch.equal(completion_logits(model, batch)[0], before)
-        with pytest.raises(ZeroDivisionError), configured(model, amplitude=0.0):
+        with pytest.raises(ZeroDivisionError), altered(model, amplitude=0.0):
             raise ZeroDivisionError
         assert torch.equal(completion_logits(model, batch)[0], before)
 

@@ -12,10 +12,11 @@ import pytest
 from run_fakes import ABOUT, Answer, Fake, fake_task, text_of
 
 import ovbench
-from ovbench.errors import OvbenchError
+from ovbench.errors import InputError, OvbenchError
 from ovbench.results import Result
 from ovbench.runs.evaluate import EvalOptions, evaluate, versions
 from ovbench.runs.preflight import Preflight
+from ovbench.runs.recipe import evaluate_recipe
 from ovbench.runs.records import RunRecord
 from ovbench.runs.samples import Sample
 from ovbench.runs.store import read_run
@@ -266,3 +267,14 @@ def test_nothing_of_pytorch_is_imported_by_the_records() -> None:
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "False"
+
+
+def test_a_link_in_a_runs_folder_is_not_followed(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "precious.jsonl"
+    elsewhere.write_text("")
+    folder = tmp_path / "runs" / "majority" / "tinyov-limit-4"
+    folder.mkdir(parents=True)
+    (folder / "predictions.jsonl").symlink_to(elsewhere)
+    with pytest.raises(InputError, match=r"predictions\.jsonl is a link"):
+        evaluate_recipe("majority", out=tmp_path / "runs", options=EvalOptions(limit=4))
+    assert elsewhere.read_text() == ""

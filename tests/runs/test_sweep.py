@@ -139,8 +139,8 @@ def test_every_scalar_setting_can_be_swept() -> None:
         (["lora_r=2,,4"], "an empty value"),
         (["lora_r=2,4,2"], "2 comes twice"),
         (["lora_r=2", "r=4"], "the grid has 'r' twice"),
-        (["lora_r=two"], "--grid lora_r=two; expected a valid integer"),
-        (["lora_r=2.5"], "--grid lora_r=2.5; expected a valid integer"),
+        (["lora_r=two"], "--grid lora_r=two; expected a whole number"),
+        (["lora_r=2.5"], "--grid lora_r=2.5; expected a whole number"),
         (["lora_r=8,0"], "--grid lora_r=0; expected greater than or equal to 1"),
         (["learning_rate=nan"], "--grid learning_rate=nan; expected a finite number"),
         (
