@@ -7,7 +7,7 @@
     │   ├── UnknownNameError    a name nobody registered, with the nearest ones
     │   └── MissingExtraError   a feature whose optional dependencies are not installed
     ├── ValidationError     exit code 3: a file was read and found to break its contract
-    └── InterruptedRunError exit code 130: Ctrl-C; everything done so far is kept
+    └── InterruptedRunError exit code 130 or 143: Ctrl-C or SIGTERM; what was done is kept
 
 A message says where (file, line, id), what was found, what was expected and how to mend it.
 The command line prints the message alone, never a traceback.
@@ -18,11 +18,24 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+LONGEST = 10_000
+"""Characters of the longest message; what is said after them would not be read."""
+
 
 class OvbenchError(Exception):
-    """Base of every error that ovbench raises on purpose."""
+    """Base of every error that ovbench raises on purpose; the end of a long message is left out."""
 
     exit_code = 1
+
+    def __init__(self, text: str = "") -> None:
+        super().__init__(text if len(text) <= LONGEST else text[:LONGEST] + " …")
+
+    def shown(self) -> str:
+        """The message for a terminal: what it would obey in place of showing stands as an escape.
+
+        Messages quote files that somebody else may have written.
+        """
+        return "".join(c if c.isprintable() or c in "\n\t" else ascii(c)[1:-1] for c in str(self))
 
 
 class InputError(OvbenchError):
@@ -97,3 +110,7 @@ class InterruptedRunError(OvbenchError):
     """Work that was stopped from outside; the message says how to go on."""
 
     exit_code = 130
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM came; whoever saves something on Ctrl-C saves it now, too."""

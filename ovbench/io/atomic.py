@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 import tempfile
 from contextlib import suppress
@@ -42,7 +43,7 @@ def write_bytes(path: str | Path, data: bytes, *, durable: bool = True) -> None:
         if target.is_dir():
             raise InputError("this is a folder", where=str(path), expected="the name of a file")
         mode = _mode(target)
-        descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:40]}.")
+        descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=_prefix(target))
     except (OSError, ValueError) as error:  # ValueError: a null character, half a surrogate pair
         reason = error.strerror if isinstance(error, OSError) else error
         raise InputError(
@@ -65,6 +66,23 @@ def write_bytes(path: str | Path, data: bytes, *, durable: bool = True) -> None:
     finally:
         with suppress(FileNotFoundError):
             Path(temporary).unlink()
+
+
+def sweep(path: str | Path) -> None:
+    """Remove what processes that died while they wrote ``path`` left beside it.
+
+    Only for who knows that nobody writes it now.
+    """
+    target = Path(os.path.realpath(path))
+    unfinished = re.compile(re.escape(_prefix(target)) + "[a-z0-9_]{8}")  # as tempfile names them
+    for entry in target.parent.glob(".*"):
+        if unfinished.fullmatch(entry.name):
+            with suppress(OSError):
+                entry.unlink()
+
+
+def _prefix(target: Path) -> str:
+    return f".{target.name[:60]}."  # a name has 255 bytes, a character up to 4
 
 
 def _is_device(path: str | Path) -> bool:

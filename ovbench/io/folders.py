@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +20,8 @@ def whole_folder(
     """Yields an empty folder beside ``folder``; it takes that name when the block ends well.
 
     What was written is synced to disk before the rename, unless it is not to be ``durable`` (what
-    a moment makes again need not outlive a power failure). A former folder of that name is kept
+    a moment makes again need not outlive a power failure). A former folder of that name changes
+    places with the new one in one step where the system can do that (Linux); elsewhere it is kept
     under ``.NAME.former`` until the new one is in place, and put back by :func:`settle` if the
     process dies between the two renames. ``also``: what else a writer raises on a full disk.
 
@@ -40,10 +43,11 @@ def whole_folder(
                 _sync(path)
         if durable:
             _sync(fresh)
-        if folder.exists():
-            shutil.rmtree(former, ignore_errors=True)
-            folder.rename(former)
-        fresh.rename(folder)
+        if not (folder.exists() and _exchanged(fresh, folder)):
+            if folder.exists():
+                shutil.rmtree(former, ignore_errors=True)
+                folder.rename(former)
+            fresh.rename(folder)
         _sync(folder.parent)
         shutil.rmtree(former, ignore_errors=True)
     except failures as error:
@@ -86,6 +90,21 @@ def make_folder(folder: Path) -> None:
 
 def _sibling(folder: Path, purpose: str) -> Path:
     return folder.with_name(f".{folder.name}.{purpose}")
+
+
+_HERE, _EXCHANGE = -100, 2
+"""AT_FDCWD and RENAME_EXCHANGE of Linux."""
+
+
+def _exchanged(one: Path, other: Path) -> bool:
+    """Have two folders change names in one step; False where the system cannot."""
+    if sys.platform != "linux":
+        return False
+    library = ctypes.CDLL(None)
+    if not hasattr(library, "renameat2"):  # C libraries of before 2018
+        return False
+    names = os.fsencode(one), os.fsencode(other)
+    return bool(library.renameat2(_HERE, names[0], _HERE, names[1], _EXCHANGE) == 0)
 
 
 def _sync(path: Path) -> None:

@@ -24,34 +24,37 @@ _FAR = 2**30
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold ``folder`` (which exists) for this process within the block.
+def locked(folder: Path, *, beside: bool = False) -> Iterator[None]:
+    """Hold ``folder`` for this process within the block.
+
+    The lock lies in the folder, which exists; or, of one that is replaced as a whole, ``beside`` it
+    as ``.NAME.lock``.
 
     Raises
     ------
     InputError
         If another process, or this one, holds it, or the folder may not be written to.
     """
-    file = _take(folder)
+    path = folder.with_name(f".{folder.name}{NAME}") if beside else folder / NAME
+    file = _take(path, str(folder))
     try:
         yield
     finally:
         # Removed while it is still held: a process that waits for nothing finds either this file,
         # held, or a new one.
         with suppress(OSError):
-            (folder / NAME).unlink()
+            path.unlink()
         file.close()
 
 
-def _take(folder: Path) -> BinaryIO:
-    path = folder / NAME
+def _take(path: Path, what: str) -> BinaryIO:
     while True:
         try:
-            file = path.open("a+b")
+            file = open(path, "a+b", opener=_itself)  # noqa: SIM115 - held
         except OSError as error:
             raise InputError(
                 f"cannot write here ({error.strerror})",
-                where=str(folder),
+                where=what,
                 expected="a folder that can be written to",
                 mend="name another folder",
             ) from None
@@ -60,7 +63,7 @@ def _take(folder: Path) -> BinaryIO:
             file.close()
             raise InputError(
                 f"this folder is being written by {holder}",
-                where=str(folder),
+                where=what,
                 expected="one process at a time",
                 mend="wait until it is done, or name another folder",
             )
@@ -71,6 +74,11 @@ def _take(folder: Path) -> BinaryIO:
         os.ftruncate(file.fileno(), 0)
         os.write(file.fileno(), json.dumps({"pid": os.getpid(), "host": platform.node()}).encode())
     return file
+
+
+def _itself(path: str, flags: int) -> int:
+    """Open a file, but not through a link: what it points at would be emptied."""
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)
 
 
 def _is_still(path: Path, file: BinaryIO) -> bool:
