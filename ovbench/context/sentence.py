@@ -11,12 +11,13 @@ import numpy as np
 
 from ovbench.context.encoder import Vectors
 from ovbench.errors import InputError, MissingExtraError
+from ovbench.normalize.sentence_model import check_sentence_model
 
 if TYPE_CHECKING:
     from types import ModuleType
 
 _LOADED = frozenset([".json", ".txt", ".model", ".safetensors"])
-"""Suffixes of files that a model is loaded from; ``.bin`` where there are no safetensors."""
+"""Suffixes of files that a model is loaded from."""
 _OTHER_FORMATS = frozenset(["onnx", "openvino"])
 
 
@@ -45,9 +46,14 @@ class SentenceEncoder:
         folder = _folder(path)
         from safetensors import SafetensorError
 
+        check_sentence_model(folder)
         try:
             self._model: Any = module.SentenceTransformer(
-                str(folder), device="cpu", local_files_only=True, trust_remote_code=False
+                str(folder),
+                device="cpu",
+                local_files_only=True,
+                trust_remote_code=False,
+                model_kwargs={"use_safetensors": True},
             )
         except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
             raise InputError(
@@ -92,13 +98,11 @@ def weights_hash(folder: Path) -> str:
 
 
 def _loaded_files(folder: Path) -> Iterator[Path]:
-    files = [file for file in folder.rglob("*") if file.is_file()]
-    tensors = {file.parent for file in files if file.suffix == ".safetensors"}
-    for file in files:
+    for file in folder.rglob("*"):
         parts = file.relative_to(folder).parts
         if _OTHER_FORMATS & set(parts) or any(part.startswith(".") for part in parts):
             continue
-        if file.suffix in _LOADED or (file.suffix == ".bin" and file.parent not in tensors):
+        if file.suffix in _LOADED and file.is_file():
             yield file
 
 

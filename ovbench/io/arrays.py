@@ -151,13 +151,21 @@ def _mapping(value: object, where: str, source: str, wanted: Wanted) -> Records:
         for column in wanted.extra:
             builder.columns[column].append(str(_get(item, column, at)))
     records = builder.build(source, "", field)
-    if wanted.want in ("sentiment", "value") and set(records.cells) == {_NO_VALUE}:
-        raise InputError(
-            f"every value is {_NO_VALUE}, the placeholder for none",
-            where=where,
-            expected="a data set with sentiment values",
-        )
+    if wanted.want in ("sentiment", "value") and _NO_VALUE in records.cells:
+        _refuse_placeholders(records, where)
     return name_by_layout(records) if field == "emo" and wanted.classes is None else records
+
+
+def _refuse_placeholders(records: Records, where: str) -> None:
+    """A placeholder is a number below 0: it would count as a negative sentiment."""
+    empty = {code for code, cell in enumerate(records.cells) if cell == _NO_VALUE}
+    without = [name for name, code in zip(records.ids, records.codes, strict=True) if code in empty]
+    raise InputError(
+        f"{len(without)} of {len(records.ids)} values are {_NO_VALUE}, the placeholder for none "
+        f"(first: {without[0]!r})",
+        where=where,
+        expected="a data set with a sentiment value for every item",
+    )
 
 
 def _field(item: Mapping[str, object], wanted: Wanted, where: str) -> str:

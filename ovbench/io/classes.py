@@ -16,6 +16,9 @@ CLASS_MAPS: dict[str, tuple[str, ...]] = {
 }
 """Names in the order of their numbers, as MERBench assigns them."""
 
+_LONGEST_NUMBER = 20
+"""Characters of a cell that may be a class's number; Python reads none of thousands of digits."""
+
 _LAYOUT = {
     ("meld", "label"): "meld",
     ("iemocap", "label_4way"): "iemocap4",
@@ -90,7 +93,7 @@ def _inferred(records: Records) -> tuple[str, ...]:
 
 
 def _named(cell: Cell, names: Sequence[str], source: str) -> Cell:
-    if isinstance(cell, str) and cell.strip().isdecimal():
+    if isinstance(cell, str) and cell.strip().isdecimal() and len(cell) < _LONGEST_NUMBER:
         number = int(cell)
     elif isinstance(cell, int) and not isinstance(cell, bool):
         number = cell

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from operator import itemgetter
@@ -11,8 +12,8 @@ from pathlib import PurePath
 
 from ovbench.errors import InputError
 from ovbench.io.columns import Wanted, extra_columns, id_column, label_column, listing
-from ovbench.io.records import Records, RecordsBuilder
-from ovbench.io.text import MAX_LINE_BYTES, lines
+from ovbench.io.records import MAX_CHARACTERS, Records, RecordsBuilder
+from ovbench.io.text import lines
 
 _MELD_IDS = ("dialogue_id", "utterance_id")
 _MELD_SPLITS = {"test": "test_", "dev": "val_", "val": "val_", "train": "train_"}
@@ -31,10 +32,10 @@ def read_csv(
     ------
     InputError
         If the file is empty or holds only a header, a row has another number of fields than the
-        header, a quote is not closed, line ends are CR alone, a column's name comes twice, or an
-        id is empty.
+        header, a quote is not closed, line ends are CR alone, a column's name comes twice, an id
+        is empty, or a field is longer than ``MAX_CHARACTERS``.
     """
-    former = csv.field_size_limit(MAX_LINE_BYTES)
+    former = csv.field_size_limit(MAX_CHARACTERS)
     try:
         return _read(lines(stream, source), source, wanted, delimiter)
     finally:
@@ -124,7 +125,7 @@ def _delimiter(header: str) -> str:
 
 
 def _check_header(header: list[str], source: str) -> None:
-    twice = sorted({column for column in header if column and header.count(column) > 1})
+    twice = sorted(column for column, times in Counter(header).items() if column and times > 1)
     if twice:
         raise InputError(
             f"the header names {listing(twice)} more than once",

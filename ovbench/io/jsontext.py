@@ -44,7 +44,7 @@ def _jsonl_rows(stream: io.BufferedReader, source: str) -> Iterator[_Row]:
         where = f"{source}, line {number}"
         try:
             fields = _decode(line)
-        except (ValueError, RecursionError) as error:
+        except (ValueError, RecursionError, MemoryError) as error:
             raise InputError(
                 f"not JSON ({_reason(error)}): {line.strip()[:60]!r}",
                 where=where,
@@ -91,7 +91,7 @@ def read_json(stream: io.BufferedReader, source: str, wanted: Wanted) -> Records
             return read_jsonl(io.BufferedReader(io.BytesIO(text.encode())), source, wanted)
         where = f"{source}, line {error.lineno}, column {error.colno}"
         raise InputError(f"not JSON ({error.msg})", where=where, expected="valid JSON") from None
-    except (ValueError, RecursionError) as error:
+    except (ValueError, RecursionError, MemoryError) as error:
         raise InputError(f"not readable JSON ({_reason(error)})", where=source) from None
     if isinstance(data, (list, dict)) and not data:
         raise InputError(f"the {_kind(data)} is empty", where=source, expected="an item per id")
@@ -180,4 +180,6 @@ def _kind(value: object) -> str:
 def _reason(error: Exception) -> str:
     if isinstance(error, json.JSONDecodeError):
         return f"{error.msg} at column {error.colno}"
+    if isinstance(error, MemoryError):
+        return "larger than the memory that is left"
     return "nested too deep" if isinstance(error, RecursionError) else str(error).partition(";")[0]

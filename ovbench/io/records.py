@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -20,6 +21,10 @@ Cells: TypeAlias = Sequence[Cell]
 
 MAX_DEPTH = 20
 """How deep lists may be nested in a cell."""
+MAX_CHARACTERS = 2_000_000
+"""Longest text in one cell: thousands of times what a model says of a clip."""
+MAX_ITEMS = 200_000
+"""Longest list in one cell."""
 
 
 class JsonObject(tuple[tuple[str, object], ...]):
@@ -37,8 +42,8 @@ class RepeatedKeys(dict[str, object]):
 
     def refused(self, where: str) -> InputError:
         """The error where one value must be meant: it names the first key that is repeated."""
-        names = [name for name, _ in self.pairs]
-        key = next(name for name in names if names.count(name) > 1)
+        times = Counter(name for name, _ in self.pairs)
+        key = next(name for name, count in times.items() if count > 1)
         return InputError(
             f"the key {key!r} comes twice in one object", where=where, expected="each key once"
         )
@@ -183,11 +188,11 @@ def to_cell(value: object, where: str, depth: int = 0) -> Cell:
     Raises
     ------
     InputError
-        If the value is something else, nested more than ``MAX_DEPTH`` deep, or an object with a
-        repeated key.
+        If the value is something else, nested more than ``MAX_DEPTH`` deep, longer than
+        ``MAX_CHARACTERS`` or ``MAX_ITEMS``, or an object with a repeated key.
     """
     if isinstance(value, str):
-        return clean_text(str(value))
+        return _text(value, where)
     if value is None or isinstance(value, (bool, int)):
         return value
     if isinstance(value, float):
@@ -197,16 +202,28 @@ def to_cell(value: object, where: str, depth: int = 0) -> Cell:
     if isinstance(value, (np.generic, np.ndarray)):
         return to_cell(value.tolist(), where, depth + 1)
     if isinstance(value, (list, tuple)):
-        return tuple([to_cell(item, where, depth + 1) for item in value])
+        return _list(value, where, depth)
     if isinstance(value, (set, frozenset)):
         return tuple(sorted((to_cell(item, where, depth + 1) for item in value), key=repr))
     if isinstance(value, Mapping):
         return _object(value, where, depth)
     if isinstance(value, (bytes, bytearray)):
-        return _decoded(bytes(value), where)
+        return _text(_decoded(bytes(value), where), where)
     raise InputError(
         f"the label cell is {_describe(value)}", where=where, expected="text, a list or a number"
     )
+
+
+def _text(value: str, where: str) -> str:
+    if len(value) > MAX_CHARACTERS:
+        raise _too_long(f"{len(value):,} characters", MAX_CHARACTERS, where)
+    return clean_text(str(value))
+
+
+def _list(value: Sequence[object], where: str, depth: int) -> tuple[object, ...]:
+    if len(value) > MAX_ITEMS:
+        raise _too_long(f"{len(value):,} entries", MAX_ITEMS, where)
+    return tuple([to_cell(item, where, depth + 1) for item in value])
 
 
 def _object(value: Mapping[object, object], where: str, depth: int) -> JsonObject:
@@ -222,6 +239,11 @@ def _decoded(value: bytes, where: str) -> str:
         raise InputError(
             "the label cell holds bytes that are not UTF-8 text", where=where, expected="text"
         ) from None
+
+
+def _too_long(length: str, most: int, where: str) -> InputError:
+    """The error where one cell is longer than any answer of a model."""
+    return InputError(f"{length} in one cell", where=where, expected=f"at most {most:,}")
 
 
 def _describe(value: object) -> str:

@@ -19,10 +19,14 @@ from typing import IO
 from numpy.lib import format as npy_format
 
 from ovbench.errors import InputError
+from ovbench.io.text import MAX_RATIO
 from ovbench.io.unpickler import loads, sensible_shape, values_of
 
 MAX_MEMBER_BYTES = 2 * 1024**3
 """Unpacked size (2 GiB) above which a member of an archive is not read: a guard against bombs."""
+
+FREE_BYTES = 256 * 1024**2
+"""Unpacked size (256 MiB) up to which it does not matter how much a member was shrunk."""
 
 _READ_HEADER = {
     (1, 0): npy_format.read_array_header_1_0,
@@ -97,6 +101,13 @@ class Archive:
                 where=where,
                 expected=f"at most {MAX_MEMBER_BYTES / 1024**3:.0f} GiB",
             )
+        if info.file_size > FREE_BYTES and info.file_size > MAX_RATIO * info.compress_size:
+            raise InputError(
+                f"it says it unpacks to more than {MAX_RATIO} times its length",
+                where=where,
+                expected="an array of labels",
+                mend="save it without compression, with numpy.savez",
+            )
         try:
             # At most the declared size is read; a member that holds more fails its checksum.
             data = self._archive.read(info)
@@ -104,10 +115,14 @@ class Archive:
             zipfile.BadZipFile,
             zlib.error,
             EOFError,
+            MemoryError,
             NotImplementedError,
+            OSError,  # the directory names a place before the file's beginning
             RuntimeError,
+            ValueError,
         ) as error:
-            raise InputError(f"it cannot be unpacked ({error})", where=where) from None
+            reason = str(error) or type(error).__name__
+            raise InputError(f"it cannot be unpacked ({reason})", where=where) from None
         return load_npy(data, where)
 
 
@@ -122,7 +137,7 @@ def open_archive(file: str | Path | IO[bytes], where: str) -> Iterator[Archive]:
     """
     try:
         archive = zipfile.ZipFile(file)
-    except zipfile.BadZipFile as error:
+    except (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError) as error:
         raise InputError(
             f"not an intact zip archive ({error})", where=where, expected="a .npz or .zip file"
         ) from None

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from ovbench.errors import InputError
 
@@ -21,12 +21,18 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
 GZIP_MAGIC, ZSTD_MAGIC = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 PACKED_SUFFIXES = (".gz", ".zst", ".zstd")
 MAX_LINE_BYTES = 256 * 1024**2
 """Longest line (256 MiB unpacked) that is read: a guard against compressed bombs."""
 MAX_WHOLE_BYTES = 1024**3
 """Largest text (1 GiB unpacked) that is read as a whole, as JSON must be."""
+FREE_BYTES, MAX_RATIO = 4 * 1024**2, 200
+"""Unpacked text beyond 4 MiB must not be more than 200 times as long as its packed form: a file of
+predictions shrinks to a tenth or so, and a bomb of a kilobyte can hold gigabytes of blanks."""
 
 _BOM = b"\xef\xbb\xbf"
 _HEAD = 1 << 16
@@ -45,9 +51,9 @@ def open_stream(path: Path | None, where: str) -> Iterator[io.BufferedReader]:
         with _raw(path) as raw:
             head = raw.peek(4)
             if head.startswith(GZIP_MAGIC):
-                yield _buffered(gzip.GzipFile(fileobj=raw))
+                yield _buffered(_Unpacked(gzip.GzipFile(fileobj=raw), raw, where))
             elif head.startswith(ZSTD_MAGIC):
-                yield _buffered(zstd.ZstdFile(raw))
+                yield _buffered(_Unpacked(zstd.ZstdFile(raw), raw, where))
             else:
                 yield raw
     except (EOFError, zlib.error, gzip.BadGzipFile, zstd.ZstdError) as error:
@@ -58,6 +64,33 @@ def open_stream(path: Path | None, where: str) -> Iterator[io.BufferedReader]:
         ) from None
     except OSError as error:
         raise InputError(f"cannot be read ({error.strerror or error})", where=where) from None
+
+
+class _Unpacked(io.RawIOBase):
+    """What a decompressor gives, while it is in proportion to what it takes."""
+
+    def __init__(
+        self, unpacked: gzip.GzipFile | zstd.ZstdFile, packed: io.BufferedReader, where: str
+    ) -> None:
+        super().__init__()
+        self._unpacked, self._packed, self._where, self._length = unpacked, packed, where, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        view = memoryview(buffer).cast("B")
+        data = self._unpacked.read(len(view))
+        view[: len(data)] = data
+        self._length += len(data)
+        if self._length > FREE_BYTES and self._length > MAX_RATIO * self._packed.tell():
+            raise InputError(
+                f"the compressed data unpacks to more than {MAX_RATIO} times its length",
+                where=self._where,
+                expected="text of predictions",
+                mend="unpack it yourself if it is what you think it is",
+            )
+        return len(data)
 
 
 def _raw(path: Path | None) -> io.BufferedReader:

@@ -33,6 +33,8 @@ FREE_ITEMS = 1_000_000
 """How many items an array may have whatever its length: items without bytes have no other limit."""
 MAX_DEPTH = 50
 """How deep its lists and dicts may be nested; guards against lists that contain themselves."""
+MAX_BITS = 10_000
+"""Largest whole number; Python writes none of more than 4,300 digits."""
 _LONG_TEXT = 1000
 
 _NUMPY_MODULES = ("numpy", "numpy.core.multiarray", "numpy._core.multiarray")
@@ -217,6 +219,8 @@ def _check_keys(name: str, keys: slice) -> Callable[[pickle.Unpickler], None]:
         for key in unpickler.stack[keys]:  # type: ignore[attr-defined]
             if not isinstance(key, _KEYS):
                 raise _Refused(f"a dict key of type {type(key).__name__.lstrip('_').lower()}")
+            if isinstance(key, int) and key.bit_length() > MAX_BITS:
+                raise _Refused(f"a dict key of {key.bit_length()} bits")
         load(unpickler)
 
     return check
@@ -285,7 +289,7 @@ def loads(data: bytes, where: str) -> object:
     InputError
         If the pickle asks for anything else (named in the message; nothing of it was run), is
         damaged, or holds more values than its length explains (``FREE_VALUES``,
-        ``VALUES_PER_BYTE``) or than ``MAX_VALUES``.
+        ``VALUES_PER_BYTE``) or than ``MAX_VALUES``, or a number of more than ``MAX_BITS``.
     """
     try:
         return _Plain(len(data)).convert(_Unpickler(data).load())
@@ -345,6 +349,8 @@ class _Plain:
             case str() | bytes():
                 # Long texts are looked through again wherever they stand.
                 return value, 1 + len(value) // _LONG_TEXT, 0
+            case int() if value.bit_length() > MAX_BITS:
+                raise _Refused(f"a number of {value.bit_length()} bits")
             case None | bool() | int() | float():
                 return value, 1, 0
         built = self._built.get(id(value))

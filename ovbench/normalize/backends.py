@@ -19,6 +19,7 @@ from ovbench.normalize.lexicon.forms import PARTS_OF_SPEECH
 from ovbench.normalize.lexicon.phrases import clean
 from ovbench.normalize.lexicon.store import Lexicon, load_lexicon, neutral_words
 from ovbench.normalize.normalizer import Candidate, Lemma, Lemmatizer, SynonymMerger
+from ovbench.normalize.sentence_model import check_sentence_model
 from ovbench.normalize.synonym import LexiconSynonyms
 
 if TYPE_CHECKING:
@@ -224,8 +225,13 @@ class SentenceSynonyms:
                 where=str(path),
                 expected="a folder with modules.json",
             )
+        check_sentence_model(path)
         self._model: Any = module.SentenceTransformer(
-            str(path), device="cpu", local_files_only=True, trust_remote_code=False
+            str(path),
+            device="cpu",
+            local_files_only=True,
+            trust_remote_code=False,
+            model_kwargs={"use_safetensors": True},
         )
         self._lexicon: Lexicon = load_lexicon()
         self._id = f"sentence:{path.name}@{_folder_hash(path)[:8]}"

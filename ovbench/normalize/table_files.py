@@ -16,6 +16,7 @@ from pathlib import Path
 
 from ovbench.errors import InputError
 from ovbench.normalize.table_content import WHEELS, OfficialTables, compile_tables, from_json
+from ovbench.normalize.workbooks import first_sheet
 
 NPZ_NAME = "wheel_mapping.npz"
 FOLDER_FILES = ("format.csv", "synonym.xlsx", *(f"{wheel}.xlsx" for wheel in WHEELS))
@@ -202,14 +203,7 @@ def _csv_rows(path: Path, columns: Sequence[str]) -> Rows:
 
 def _sheet_rows(path: Path, columns: Sequence[str]) -> Rows:
     """The named cells of each row of a workbook's first sheet; wholly blank rows are left out."""
-    from python_calamine import CalamineError, CalamineWorkbook
-
-    try:
-        book = CalamineWorkbook.from_path(str(path))
-        rows = book.get_sheet_by_index(0).to_python(skip_empty_area=False)
-    except (CalamineError, OSError) as error:
-        found = str(error).strip() or type(error).__name__
-        raise InputError(found, where=str(path), expected="a readable xlsx workbook") from error
+    rows = first_sheet(path)
     cells = _picker(path, rows[0] if rows else [], columns)
     for number, row in enumerate(rows[1:], start=2):
         where = f"{path}, row {number}"

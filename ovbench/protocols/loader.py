@@ -10,6 +10,7 @@ from pathlib import Path
 from pydantic import ValidationError as PydanticError
 
 from ovbench.errors import InputError, UnknownNameError
+from ovbench.io.toml import toml_fields, toml_text
 from ovbench.protocols.schema import PROTOCOL, Protocol
 
 _FOLDER = resources.files("ovbench.protocols") / "data"
@@ -48,12 +49,7 @@ def _shipped(name: str) -> Protocol:
 
 
 def _parse(path: Path) -> Protocol:
-    try:
-        fields = tomllib.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise InputError(error.strerror or "cannot be read", where=str(path)) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"not a TOML file: {error}", where=str(path)) from None
+    fields = toml_fields(toml_text(path), str(path))
     try:
         found = PROTOCOL.validate_python(fields)
     except PydanticError as error:

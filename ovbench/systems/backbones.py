@@ -114,7 +114,7 @@ def check_folder(folder: Path) -> list[Path]:
         )
     index = folder / "model.safetensors.index.json"
     if index.exists():
-        names = sorted(set(read_json(index).get("weight_map", {}).values()))
+        names = _listed(index)
     else:
         names = sorted(path.name for path in folder.glob("*.safetensors"))
     absent = [name for name in names if not (folder / name).exists()]
@@ -132,6 +132,22 @@ def check_folder(folder: Path) -> list[Path]:
             expected="*.safetensors; ovbench loads nothing that can run code",
         )
     return [folder / name for name in names]
+
+
+def _listed(index: Path) -> list[str]:
+    """The weight files that an index lists: names beside it, none that leads elsewhere."""
+    files = read_json(index).get("weight_map")
+    if not isinstance(files, dict) or not all(isinstance(name, str) for name in files.values()):
+        raise InputError("lists no weight files", where=str(index), mend="download the model again")
+    names = sorted(set(files.values()))
+    for name in names:
+        if Path(name).name != name or "\\" in name or "\0" in name:
+            raise InputError(
+                f"the weight file {name!r} lies elsewhere",
+                where=str(index),
+                expected="files beside the index",
+            )
+    return names
 
 
 def weights_sha256(folder: Path) -> str:
@@ -161,6 +177,8 @@ def read_json(path: Path, expected: str | None = None) -> dict[str, Any]:
         ) from None
     except ValueError:
         raise InputError("is cut off or not JSON", where=str(path)) from None
+    except RecursionError:
+        raise InputError("is nested too deep", where=str(path)) from None
     if not isinstance(found, dict):
         raise InputError("is not a JSON object", where=str(path))
     return found

@@ -52,6 +52,54 @@ def test_name_to_reason(tmp_path: Path) -> None:
     assert read_records(tmp_path / "y.npy").ids == ["a"]
 
 
+def test_fields_of_mappings(tmp_path: Path) -> None:
+    path = tmp_path / "x.npy"
+    items = {"a": {"emo": "sad", "val": 0.5, "who": 1}, "b": {"emo": "joy", "val": 0, "who": 2}}
+    np.save(path, items)  # type: ignore[arg-type]
+    records = read_records(path, extra=("who",))
+    assert (cells(records), records.columns) == (["sad", "joy"], {"who": ["1", "2"]})
+    assert cells(read_records(path, label_column="who")) == [1, 2]
+    with pytest.raises(InputError, match=r"id 'a': the item has no field 'dialogue'.*'emo'"):
+        read_records(path, extra=("dialogue",))
+    np.save(path, {"a": {"emo": 1}, "b": "sad"})  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=r"id 'b': the item has no field 'emo'.*no fields"):
+        read_records(path)
+
+
+def test_layouts_that_are_none(tmp_path: Path) -> None:
+    path = tmp_path / "x.npy"
+    np.save(path, np.array(["happy", "sad"]))
+    with pytest.raises(InputError, match="a single array without ids"):
+        read_records(path)
+    np.save(path, {})  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="there are no items"):
+        read_records(path)
+    np.savez(tmp_path / "x.npz", test_corpus=["a", "b"])
+    with pytest.raises(InputError, match=r"member 'test_corpus': not a dict of items"):
+        read_records(tmp_path / "x.npz")
+    np.savez(tmp_path / "x.npz", filenames=np.array("a"), fileitems=["happy"])
+    with pytest.raises(InputError, match=r"member 'filenames' is a str, not an array"):
+        read_records(tmp_path / "x.npz")
+    np.savez(tmp_path / "x.npz", name=["a"])
+    with pytest.raises(InputError, match="usual name for labels"):
+        read_records(tmp_path / "x.npz")
+    np.savez(tmp_path / "x.npz", filenames=["a"], fileitems=["happy"])
+    with pytest.raises(InputError, match="the file has no splits, so none is called 'test'"):
+        read_records(tmp_path / "x.npz", split="test")
+
+
+def test_a_file_too_large_or_unreadable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "f"
+    folder.mkdir()
+    (folder / "a.npy").write_bytes(npy(np.array("happy")))
+    (folder / "b.npy").symlink_to(folder / "b.npy")
+    with pytest.raises(InputError, match=r"file 'b\.npy': cannot be read \(Too many levels"):
+        read_records(folder)
+    monkeypatch.setattr("ovbench.io.arrays.MAX_MEMBER_BYTES", 100)
+    with pytest.raises(InputError, match=r"file 'a\.npy': larger than"):
+        read_records(folder)
+
+
 def label_npz(path: Path, **splits: dict[str, object]) -> Path:
     path.parent.mkdir(exist_ok=True)
     np.savez_compressed(path, **splits)  # type: ignore[arg-type]
@@ -89,6 +137,8 @@ def test_merbench_default_splits_and_classes(tmp_path: Path) -> None:
     path = label_npz(tmp_path / "odd" / "label.npz", left_corpus=one, right_corpus=one)
     with pytest.raises(InputError, match="--split"):
         read_records(path)
+    path = label_npz(tmp_path / "odd" / "label.npz", left_corpus=two)
+    assert cells(read_records(path)) == ["happy"], "the only split needs no name"
     path = label_npz(tmp_path / "odd" / "label.npz", test_corpus={"a": {"emo": 1}})
     with pytest.raises(InputError, match=r"no field 'val'.*'emo'"):
         read_records(path, want="value")

@@ -140,6 +140,27 @@ def test_without_polars(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
         read_records(path)
 
 
+def test_ids_are_a_list_in_all_but_type(tmp_path: Path) -> None:
+    ids = ["c", "a", "b", "a"]
+    found = read_records(save(tmp_path / "p.parquet", name=ids, openset=["x"] * 4)).ids
+    assert (found[0], found[-1], found[1:3], len(found)) == ("c", "a", ["a", "b"], 4)
+    assert list(found) == ids
+    assert found == ids
+    assert found != ids[:3]
+    assert found != ["c", "a", "b", "b"]
+    assert found != tuple(ids)
+    same = read_records(save(tmp_path / "q.parquet", name=ids, openset=["y"] * 4)).ids
+    other = read_records(save(tmp_path / "r.parquet", name=ids[::-1], openset=["y"] * 4)).ids
+    assert found == same
+    assert found != other
+
+
+def test_what_a_table_has_not(tmp_path: Path) -> None:
+    path = save(tmp_path / "p.parquet", name=["a"], openset=["x"], score=[{"a": 1}])
+    with pytest.raises(InputError, match="the file has no splits, so none is called 'test'"):
+        read_records(path, split="test")
+
+
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.integers(0, 9)), st.integers(1, 5))
 def test_numbering_by_first_occurrence(codes: list[int], chunk: int) -> None:

@@ -10,6 +10,7 @@ import sys
 import threading
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -185,6 +186,8 @@ MESSAGES = {
         '{"a": {"pred": 1}, "b": {"pred": 1, "pred": 2}}',
         ["id 'b'", "key 'pred' comes twice"],
     ),
+    "deep json": ("p.json", "[" * 200_000, ["nested too deep"]),
+    "long number json": ("p.json", '{"a": 1' + "0" * 5000 + "}", ["not readable JSON", "digits"]),
     "cr": ("p.csv", "id,pred\ra,b\rc,d\r", ["line 1", "CR", "tr '\\r' '\\n'"]),
     "cr sniffed": ("p", 'id\tpred\ra\t"b"\r', ["line 1", "CR"]),
     "npz as csv": ("p.csv", b"PK\x03\x04\xff\xfe", ["says csv, but this is a zip", ".npz"]),
@@ -351,7 +354,7 @@ def test_the_longest_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         read_records(path)
     monkeypatch.undo()
     # A quoted field may span lines, none of which is too long.
-    monkeypatch.setattr(csvtext, "MAX_LINE_BYTES", 50)
+    monkeypatch.setattr(csvtext, "MAX_CHARACTERS", 50)
     path = write(tmp_path, "p.csv", 'id,pred\na,"' + "x\n" * 100)
     with pytest.raises(InputError, match=r"line 2.*field larger than"):
         read_records(path)
@@ -378,6 +381,61 @@ def test_options_that_do_not_fit(tmp_path: Path) -> None:
         read_records(["abc"])  # type: ignore[list-item]
     with pytest.raises(InputError, match="cell is of type object"):
         read_records({"a": object()})
+
+
+def test_further_columns_of_objects_are_text(tmp_path: Path) -> None:
+    rows = [
+        {"id": "a", "pred": "x", "who": "Ann", "turn": 3},
+        {"id": "b", "pred": "y", "who": None, "turn": ["é", 1.5]},
+    ]
+    for name, content in (
+        ("p.json", json.dumps(rows)),
+        ("p.jsonl", "\n".join(map(json.dumps, rows))),
+        ("p.json", json.dumps({row["id"]: row for row in rows})),
+    ):
+        records = read_records(write(tmp_path, name, content), extra=("who", "turn"))
+        assert records.columns == {"who": ["Ann", ""], "turn": ["3", '["é", 1.5]']}
+    path = write(tmp_path, "p.json", '{"a": "x"}')
+    with pytest.raises(InputError, match=r"id → cell has no further columns, such as 'who'"):
+        read_records(path, extra=("who",))
+
+
+@pytest.mark.parametrize(
+    ("text", "ids"),
+    [
+        ('{"id": "a", "pred": "x"}', ["a"]),  # a single line that names its columns: a row
+        ('{"a": "x", "b": "y"}', ["a", "b"]),  # one that does not: ids and cells
+        ('{"a": "x"}\n  \n', ["a"]),
+        ('{"id": "a", "pred": "x"}\n{"id": "b", "pred": "y"}', ["a", "b"]),
+        ('{\n"a": "x",\n"b": "y"}', ["a", "b"]),
+    ],
+)
+def test_objects_without_a_telling_name(tmp_path: Path, text: str, ids: list[str]) -> None:
+    assert read_records(write(tmp_path, "p", text)).ids == ids
+
+
+def test_numpy_values_in_memory() -> None:
+    records = read_records({np.str_("a"): np.str_("happy"), np.int64(2): b"s\xc3\xa9d"})
+    assert (records.ids, cells(records)) == (["a", "2"], ["happy", "séd"])
+    with pytest.raises(InputError, match="bytes that are not UTF-8"):
+        read_records({"a": b"\xff"})
+    with pytest.raises(InputError, match="there are no rows"):
+        read_records({})
+
+
+def test_a_name_s_ending_packs_text_the_same_each_time() -> None:
+    for name in ("p.jsonl.gz", "p.jsonl.zst", "p.jsonl.zstd", "p.jsonl"):
+        assert text.packed(name, JSONL) == text.packed(name, JSONL)
+    assert text.packed("p.gz", JSONL)[4:8] == b"\0\0\0\0", "no time of day in it"
+    assert gzip.decompress(text.packed("p.gz", "é")) == "é".encode()
+    assert zstd.decompress(text.packed("p.zst", "é")) == "é".encode()
+    assert text.packed("p", "é") == "é".encode()
+
+
+def test_a_file_that_cannot_be_opened(tmp_path: Path) -> None:
+    (tmp_path / "loop.csv").symlink_to(tmp_path / "loop.csv")
+    with pytest.raises(InputError, match=r"loop\.csv: .*(cannot be read|no such file)"):
+        read_records(tmp_path / "loop.csv")
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,19 @@ def raw(module: str, name: str, rest: bytes) -> bytes:
     return f"c{module}\n{name}\n".encode() + rest
 
 
+_MULTIARRAY = "numpy._core.multiarray"
+_OF_ARRAYS = b"(cnumpy\nndarray\n(I0\ntC\x01btR"
+
+
+def array_of(
+    code: bytes, items: bytes, shape: bytes = b"(I1\nt", fortran: bytes = b"I00\n"
+) -> bytes:
+    """A hand-written pickle of an array: dtype code, items, shape and order as instructions."""
+    dtype = b"cnumpy\ndtype\n(V" + code + b"\nI0\nI1\ntR"
+    state = b"(I1\n" + shape + dtype + fortran + items + b"tb."
+    return raw(_MULTIARRAY, "_reconstruct", _OF_ARRAYS + state)
+
+
 def payloads(marker: Path) -> dict[str, tuple[bytes, str]]:
     import builtins
     import os
@@ -113,6 +126,32 @@ def payloads(marker: Path) -> dict[str, tuple[bytes, str]]:
         "a terabyte, it says": (b"\x96" + (1 << 40).to_bytes(8, "little") + b"x.", "BYTEARRAY8"),
         "a far place": (b"Vx\nr\xff\xff\xff\xff", "damaged"),
         "itself": (b"(lp0\ng0\na.", "nested more than"),
+        "a dtype of numbers": (raw("numpy", "dtype", b"(I5\ntR."), "not a type code"),
+        "a dtype of no size": (array_of(b"f3", b"C\x01x"), "an array of dtype 'f3'"),
+        "a dtype of dates": (array_of(b"M8", b"C\x08" + bytes(8)), "an array of dtype 'M8'"),
+        "a dtype's odd state": (
+            raw("numpy", "dtype", b"(Vf8\nI0\nI1\ntR(I3\nVx\ntb."),
+            "a dtype with an unusual state",
+        ),
+        "an array's odd state": (
+            raw(_MULTIARRAY, "_reconstruct", _OF_ARRAYS + b"(I1\ntb."),
+            "an array with an unusual state",
+        ),
+        "an array in Fortran order": (
+            array_of(b"f8", b"C\x10" + bytes(16), b"(I2\nI1\nt", b"I01\n"),
+            "an array in Fortran order",
+        ),
+        "an array of less than nothing": (
+            array_of(b"f8", b"C\x08" + bytes(8), b"(I-1\nt"),
+            "an array of shape (-1,)",
+        ),
+        "too few objects": (array_of(b"O8", b"(Vx\nl", b"(I3\nt"), "1 items in an array of shape"),
+        "an array of another class": (
+            raw(_MULTIARRAY, "_reconstruct", b"(Vx\n(I0\ntC\x01btR."),
+            "an array of a class of its own",
+        ),
+        "a scalar of nothing": (raw(_MULTIARRAY, "scalar", b"(Vx\ntR."), "scalar with unusual"),
+        "a function as a value": (raw("numpy", "ndarray", b"."), "a value of type ndarraytype"),
         "not a pickle": (b"hello " + text, "damaged"),
         "nothing": (b"", "damaged"),
     }
@@ -142,6 +181,14 @@ def test_hostile_pickle(tmp_path: Path, case: str) -> None:
     assert caught.value.exit_code == 2
     assert not marker.exists()
     assert not Path(MARKER).exists()
+
+
+def test_hand_written_arrays_are_read_where_nothing_is_odd() -> None:
+    """The refused ones above differ from these in the one thing that the message names."""
+    data = array_of(b"f8", b"C\x10" + np.array([1.5, 2.5]).tobytes(), b"(I2\nt")
+    assert unpickler.loads(data, "x") == [1.5, 2.5]
+    assert unpickler.loads(array_of(b"O8", b"(Vx\nVy\nl", b"(I2\nI1\nt"), "x") == [["x"], ["y"]]
+    assert unpickler.loads(array_of(b"f8", b"C\x08" + bytes(8), fortran=b"I01\n"), "x") == [0.0]
 
 
 def test_the_payload_is_real(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from itertools import chain
 from pathlib import Path
 
@@ -106,14 +107,19 @@ def test_the_hash_is_of_the_bytes(tmp_path: Path) -> None:
     assert len(wheels_hash()) == 64
 
 
-def test_loading_takes_milliseconds() -> None:
+def test_loading_takes_little_more_than_reading() -> None:
     path = FOLDER / "open-1.tsv"
-    took = []
-    for _ in range(5):
-        start = time.perf_counter()
-        load_lexicon.__wrapped__(path)
-        took.append(time.perf_counter() - start)
-    assert min(took) < 0.03
+
+    def least(work: Callable[[], object]) -> float:
+        took = []
+        for _ in range(5):
+            start = time.process_time()
+            work()
+            took.append(time.process_time() - start)
+        return min(took)
+
+    reading = least(lambda: [row.split("\t") for row in path.read_text("utf-8").splitlines()])
+    assert least(lambda: load_lexicon.__wrapped__(path)) < 8 * reading  # 1.1 times, measured
 
 
 def test_known_words_are_emotion_words_for_sentences() -> None:

@@ -77,11 +77,12 @@ class ExtractParser(Named):
 def _negated(tokens: list[str]) -> list[bool]:
     """For each token, whether a negation reaches it."""
     result, active = [], False
+    goes_on = _lists_that_go_on(tokens)
     for at, word in enumerate(tokens):
         following = tokens[at + 1] if at + 1 < len(tokens) else ""
         if (
             word in _CLAUSE_ENDS
-            or (word == "," and not _list_goes_on(tokens, at))
+            or (word == "," and not goes_on[at])
             or (word == "and" and following in _NEXT_VERBS)
         ):
             active = False
@@ -91,11 +92,12 @@ def _negated(tokens: list[str]) -> list[bool]:
     return result
 
 
-def _list_goes_on(tokens: list[str], comma: int) -> bool:
-    """Whether the comma stands in a list that ends in *or* or *nor*: its parts are single words."""
-    at = comma
-    while at + 2 < len(tokens) and tokens[at] == ",":
-        if tokens[at + 1] in ("or", "nor") or tokens[at + 2] in ("or", "nor"):
-            return True
-        at += 2
-    return False
+def _lists_that_go_on(tokens: list[str]) -> list[bool]:
+    """For each comma, whether its list ends in *or* or *nor*: the list's parts are single words."""
+    found = [False] * len(tokens)
+    # From the end: a list goes on after a comma if it does after the next one.
+    for at in range(len(tokens) - 3, -1, -1):
+        if tokens[at] == ",":
+            ends = tokens[at + 1] in ("or", "nor") or tokens[at + 2] in ("or", "nor")
+            found[at] = ends or found[at + 2]
+    return found

@@ -40,7 +40,10 @@ _LEAD_WORD = (
 _LEAD_LINE = re.compile(rf"^[^:\n]{{0,120}}?(?<!\w){_LEAD_WORD}(?!\w)[^:\n]{{0,60}}:", re.MULTILINE)
 _LEAD = re.compile(rf"^[^:=]{{0,60}}?(?<!\w){_LEAD_WORD}(?!\w)[^:=]{{0,40}}[:=]")
 _BULLET_LINE = re.compile(
-    r"^[ \t]*(?:[-*+•·–—]|\(?\d{1,2}[.):])[ \t]+(?P<label>[^:\n]{1,40}?)[ \t\"']*"
+    # The blanks after a bullet are never given back: trying them as a label's beginning would take
+    # a time that grows with their square. Without a label, two of them stand for an empty one.
+    r"^[ \t]*(?:[-*+•·–—]|\(?\d{1,2}[.):])"
+    r"(?:[ \t]++(?P<label>[^:\n]{1,40}?)[ \t\"']*|[ \t]{2}[ \t\"']*)"
     r"(?P<mark>:|[ \t][-–—])[ \t]+(?P<rest>[^\n]+)$",
     re.MULTILINE,
 )
@@ -197,7 +200,7 @@ def _parse_list(text: str) -> Parsed:
 def _bullet(line: re.Match[str]) -> str:
     """``- happy: a bright voice`` is the label happy; ``- happy - sad`` is two."""
     explained = line["mark"] == ":" or len(line["rest"].split()) > 2
-    return f"{line['label']}\n" if explained else line[0]
+    return f"{line['label'] or ''}\n" if explained else line[0]
 
 
 def _plain_piece(first: bool, last: bool) -> re.Pattern[str]:

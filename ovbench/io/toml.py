@@ -1,0 +1,59 @@
+"""TOML from anybody: parsed within bounds, and refused in a sentence."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from ovbench.errors import InputError
+
+MAX_BYTES = 1024**2
+"""Largest file that is read (1 MiB)."""
+_KEY_PART = r"(?:[\w-]++|\"[^\"\n]*+\"|'[^'\n]*+')"
+_LONG_KEY = re.compile(rf"(?:\.[ \t]*+{_KEY_PART}[ \t]*+){{100}}")
+"""A key of a hundred parts; the standard library's parser takes minutes for ten thousand."""
+
+
+def toml_text(path: Path) -> str:
+    """The text of a file.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, is larger than ``MAX_BYTES``, or is not UTF-8.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:  # ValueError: a null character in the name
+        reason = getattr(error, "strerror", None) or "cannot be read"
+        raise InputError(reason, where=str(path)) from None
+    if len(data) > MAX_BYTES:
+        raise InputError(
+            f"larger than {MAX_BYTES // 1024**2} MiB", where=str(path), expected="a TOML file"
+        )
+    try:
+        return data.decode("utf-8").replace("\r\n", "\n")
+    except UnicodeDecodeError:
+        raise InputError("not a text file", where=str(path), expected="TOML in UTF-8") from None
+
+
+def toml_fields(text: str, where: str) -> dict[str, Any]:
+    """What a TOML text says.
+
+    Raises
+    ------
+    InputError
+        If it is no TOML, is nested too deep, or holds a key of a hundred parts.
+    """
+    try:
+        if _LONG_KEY.search(text):
+            raise ValueError("a key of more than a hundred parts")
+        return tomllib.loads(text)
+    except RecursionError:
+        reason = "nested too deep"
+    except ValueError as error:  # TOMLDecodeError is one, and so is a number of 5,000 digits
+        reason = str(error).partition(";")[0]
+    raise InputError(f"not a TOML file: {reason}", where=where)
