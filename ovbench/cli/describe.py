@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import typer
 
 from ovbench.cli import options as opt
-from ovbench.errors import InputError
+from ovbench.errors import InputError, UnknownNameError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,18 +17,12 @@ if TYPE_CHECKING:
     from ovbench.tasks import Task
 
 
-class Language(StrEnum):
-    """Languages that descriptions are written in."""
-
-    en = "en"
-    es = "es"
-
-
-class Sex(StrEnum):
-    """Whose voices a set of clips holds."""
-
-    female = "female"
-    male = "male"
+Name = TypeVar("Name", bound=str)
+LANGUAGES: tuple[Literal["en", "es"], ...] = ("en", "es")
+"""In which descriptions are written."""
+SEXES = ("female", "male")
+_TOLD = 3
+"""Clips of which a message says what is wrong, where it is so with all of them."""
 
 
 def describe(
@@ -50,7 +43,7 @@ def describe(
         str | None,
         typer.Option(help="Fit such a file to these clips, which must be training data."),
     ] = None,
-    language: Annotated[Language, typer.Option(help="Of the sentences.")] = Language.en,
+    language: Annotated[str, typer.Option(metavar="en|es", help="Of the sentences.")] = "en",
     task: Annotated[
         str | None,
         typer.Option("--task", "-t", help="Describe a task's clips; ids are its items'."),
@@ -60,7 +53,10 @@ def describe(
         str | None,
         typer.Option(help="Regular expression for the speaker in a file's path: '/([0-9]+)_'"),
     ] = None,
-    sex: Annotated[Sex | None, typer.Option(help="Of all speakers, where it is one.")] = None,
+    sex: Annotated[
+        str | None,
+        typer.Option(metavar="female|male", help="Of all speakers, where it is one."),
+    ] = None,
     describer: Annotated[
         str,
         typer.Option(
@@ -91,7 +87,8 @@ def describe(
 
     Exit codes: 0 described, 2 bad input, or not one clip could be read, 3 a damaged file.
     """
-    clips, source = _clips(audio, task, split, speaker_from, sex, fitting=fit is not None)
+    spoken, voices = _one_of("language", language, LANGUAGES), _one_of("sex", sex, SEXES)
+    clips, source = _clips(audio, task, split, speaker_from, voices, fitting=fit is not None)
     if fit is not None:
         if out is not None or statistics is not None or describer != "prosody":
             raise InputError(
@@ -105,7 +102,7 @@ def describe(
     opened = open_describer(
         describer,
         statistics=_statistics(statistics),
-        language=language.value,
+        language=spoken or "en",
         prompt=prompt,
         device=device,
     )
@@ -115,12 +112,20 @@ def describe(
         _print(opened, clips, json)
 
 
+def _one_of(option: str, given: str | None, known: Sequence[Name]) -> Name | None:
+    """The one of these that is given, if any is. Raises UnknownNameError if it is another."""
+    found = next((name for name in known if name == given), None)
+    if given is not None and found is None:
+        raise UnknownNameError(option, given, known)
+    return found
+
+
 def _clips(
     audio: list[str] | None,
     task: str | None,
     split: str | None,
     speaker_from: str | None,
-    sex: Sex | None,
+    sex: str | None,
     *,
     fitting: bool,
 ) -> tuple[list[Clip], str]:
@@ -136,7 +141,7 @@ def _clips(
         if split is not None:
             raise InputError("a --split is given without a --task")
         names = audio or []
-        found = find_clips(names, speaker_from=speaker_from, sex=sex.value if sex else None)
+        found = find_clips(names, speaker_from=speaker_from, sex=sex)
         return found, " ".join(names)
     from ovbench.tasks import load_task, trainable
 
@@ -146,12 +151,12 @@ def _clips(
     return _of_task(loaded, sex), f"task {loaded.id}, {loaded.split}"
 
 
-def _of_task(task: Task, sex: Sex | None) -> list[Clip]:
+def _of_task(task: Task, sex: str | None) -> list[Clip]:
     from ovbench.cli.console import note
     from ovbench.speech.describer import Clip
 
     clips = [
-        Clip(item.id, item.audio, item.transcript, item.speaker, sex.value if sex else None)
+        Clip(item.id, item.audio, item.transcript, item.speaker, sex)
         for item in task.items
         if item.audio
     ]
@@ -194,12 +199,12 @@ def _write(describer: Describer, clips: Sequence[Clip], out: str, json: str | No
     from ovbench.speech.files import write_descriptions
 
     with watched():
-        counts = write_descriptions(out, describer, clips)
+        counts, anew = write_descriptions(out, describer, clips)
     if json is not None:
-        write_json(json, descriptions_json(describer.id, counts, None, out))
+        write_json(json, descriptions_json(describer.id, counts, None, out, anew))
+    _refuse_nothing(counts, f"the notes in {out} say what is wrong")
     if json != "-":
-        show([counts_section(counts, describer.id, out)])
-    _refuse_nothing(counts)
+        show([counts_section(counts, describer.id, out, anew)])
 
 
 def _print(describer: Describer, clips: Sequence[Clip], json: str | None) -> None:
@@ -214,16 +219,14 @@ def _print(describer: Describer, clips: Sequence[Clip], json: str | None) -> Non
     counts = Counter[str](one.status for one in said)
     if json is not None:
         write_json(json, descriptions_json(describer.id, counts, said, None))
+    _refuse_nothing(counts, " ".join(note for one in said[:_TOLD] for note in one.notes))
     if json != "-":
         show([*map(description_section, said), counts_section(counts, describer.id, None)])
-    _refuse_nothing(counts)
 
 
-def _refuse_nothing(counts: dict[str, int]) -> None:
+def _refuse_nothing(counts: dict[str, int], why: str) -> None:
     """Raise where not one clip could be read."""
     if counts.get("unreadable", 0) == sum(counts.values()):
         raise InputError(
-            f"none of {sum(counts.values())} clips could be read",
-            expected="sound files",
-            mend="the notes of the descriptions say what is wrong with each",
+            f"none of {sum(counts.values())} clips could be read: {why.removesuffix('.')}"
         )

@@ -137,7 +137,7 @@ def gold_or_task(gold: str | None, task: str | None, split: str | None) -> str |
         raise InputError("a gold file and a --task are given", expected="one of them")
     from ovbench.tasks import load_task
 
-    return load_task(task, split)
+    return load_task(task, split, clips=False)
 
 
 def names(text: str, kind: str) -> list[str]:

@@ -68,6 +68,11 @@ def power(
         raise InputError("systems to measure the spread from, and a --standard-error: give one")
     if error is None or items is None:
         if result is not None:
+            if predictions or gold or task or protocol or cluster_by:
+                raise InputError(
+                    "systems to measure the spread from, and a --result: give one",
+                    mend="leave out PRED, --gold, --task, --protocol and --cluster-by",
+                )
             error, items = error_of_result(result)
         else:
             found = opt.gold_or_task(gold, task, None)

@@ -59,7 +59,7 @@ def _wide(comparison: Comparison, row: Row) -> tuple[str, ...]:
 
 def _narrow(comparison: Comparison, row: Row) -> tuple[str, ...]:
     seeds = f"{len(row.seeds)} seed" + "s" * (len(row.seeds) != 1)
-    about = f"{_name(row)}\n{row.context_source or 'no context'}\n{seeds}\n"
+    about = f"{_name(row)}\n{_context(row)}\n{seeds}\n"
     scores = []
     for title in _titles(comparison):
         score = row.scores[title]
@@ -76,6 +76,13 @@ _VERDICTS = {"yes": "above", "no": "within", DASH: "one seed"}
 
 def _name(row: Row) -> str:
     return row.name + (" (oracle)" if row.oracle else "")
+
+
+def _context(row: Row) -> str:
+    """The label context of a method that could have one; of others, what they are."""
+    if row.kind == "causal_lm":
+        return row.context_source or "no context"
+    return row.kind.replace("_", " ")
 
 
 def _interval(low: float, high: float) -> str:
@@ -121,18 +128,20 @@ _COSTS: tuple[tuple[str, Callable[[RowCost], str]], ...] = (
 
 
 def _cost_lines(cost: RowCost) -> str:
-    """Three short lines; nothing for a system that nobody trained."""
+    """Two or three short lines; nothing for a system that nobody trained."""
     shown = {name: show(cost) for name, show in _COSTS}
     if all(value == DASH for value in shown.values()):
         return ""
     trained, total = (
         _known(count, _short) for count in (cost.trainable_parameters, cost.total_parameters)
     )
-    return (
-        f"{trained} of {total}, {shown['adapter file']}\n"
-        f"{shown['saved activations']}, peak {shown['peak memory']}\n"
-        f"{shown['train tokens/s']} / {shown['decode tokens/s']} tokens/s"
-    )
+    lines = [f"{trained} of {total}, {shown['adapter file']}"]
+    saved, peak = shown["saved activations"], f"peak {shown['peak memory']}"
+    lines.append(peak if saved == DASH else f"{saved}, {peak}")
+    speeds = (shown["train tokens/s"], shown["decode tokens/s"])
+    if set(speeds) != {DASH}:  # systems that hear read no tokens and write none
+        lines.append(" / ".join(speeds) + " tokens/s")
+    return "\n".join(lines)
 
 
 def _short(count: float) -> str:

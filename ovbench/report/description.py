@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from ovbench.report.sections import DASH, Section
 from ovbench.speech.describe import Description
+from ovbench.speech.files import BEFORE
 from ovbench.speech.measures import UNITS
 from ovbench.speech.statistics import Statistics
 
@@ -39,12 +40,21 @@ def description_section(said: Description) -> Section:
     return Section(f"{said.id} ({said.status}{seconds})", columns, tuple(rows), tuple(notes))
 
 
-def counts_section(counts: Mapping[str, int], describer: str, where: str | None) -> Section:
-    """How many clips have which status."""
+def counts_section(
+    counts: Mapping[str, int],
+    describer: str,
+    where: str | None,
+    anew: Mapping[str, int] | None = None,
+) -> Section:
+    """How many clips have which status, and how many of a file were described anew, by reason."""
     rows = tuple((status, str(counts[status])) for status in sorted(counts, key=_ok_first))
     notes = [f"described by {describer}"]
     if where is not None:
-        notes.append(f"written to {where}, with notes on what is wrong with clips")
+        wrong = ", with notes on what is wrong with clips" if set(counts) - {"ok"} else ""
+        notes.append(f"written to {where}{wrong}")
+    notes += [f"{count} described anew: the line was of {why}" for why, count in _sorted(anew)]
+    if anew:
+        notes.append(f"the file as it was: {where}{BEFORE}")
     return Section("Clips", ("status", "clips"), rows, tuple(notes))
 
 
@@ -69,14 +79,19 @@ def descriptions_json(
     counts: Mapping[str, int],
     said: Sequence[Description] | None,
     where: str | None,
+    anew: Mapping[str, int] | None = None,
 ) -> str:
-    """``{"describer", "counts", "file"}``, or the clips in place of the file."""
+    """``{"describer", "counts", "file", "anew"}``, or the clips in place of the last two."""
     told: dict[str, object] = {"describer": describer, "counts": dict(counts)}
     if said is None:
-        told["file"] = where
+        told |= {"file": where, "anew": dict(_sorted(anew))}
     else:
         told["clips"] = [one.model_dump(mode="json") for one in said]
     return json.dumps(told, indent=2, ensure_ascii=False) + "\n"
+
+
+def _sorted(anew: Mapping[str, int] | None) -> list[tuple[str, int]]:
+    return sorted((anew or {}).items())
 
 
 def _ok_first(status: str) -> tuple[bool, str]:

@@ -28,7 +28,7 @@ def speech_training_sections(
         ("trainable parameters", f"{report.trainable_parameters:,}"),
         ("epochs", f"{report.epochs} of {report.planned_epochs}{ended}"),
         ("items", items),
-        ("best on dev", f"epoch {report.best_epoch}, {report.chosen_by} {report.best_value:.4f}"),
+        ("best on dev", f"epoch {report.best_epoch}, {_best(report)}"),
         ("speed", f"{report.items_per_second:,.1f} clips/s"),
         ("time", f"{report.train_seconds:.1f} s, and {report.eval_seconds:.1f} s on dev"),
         ("peak memory", size(report.peak_memory_bytes)),
@@ -52,3 +52,13 @@ def speech_training_sections(
     )
     heads = ("epoch", "train loss", "dev loss", "dev UA", "dev macro F1", "dev WA")
     yield Section("On dev", heads, curve)
+
+
+_TITLES = {"uar": "UA", "macro_f1": "macro F1", "accuracy": "WA"}
+
+
+def _best(report: SpeechTrainingReport) -> str:
+    """The figure that the epoch was chosen by, as in the table of dev."""
+    if report.chosen_by in _TITLES:
+        return f"{_TITLES[report.chosen_by]} {percent(report.best_value)}"
+    return f"{report.chosen_by} {report.best_value:.4f}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -149,8 +149,12 @@ def stream(
     rate: int | None = None,
     start: float = 0.0,
     max_seconds: float | None = None,
+    channel: int | None = None,
 ) -> Iterator[Block]:
-    """The same in blocks of a few seconds, for clips of any length. Raises as it is consumed."""
+    """The same in blocks of a few seconds, for clips of any length. Raises as it is consumed.
+
+    ``channel``: the one that is taken, from 0; None: the mean over all.
+    """
     with _opened(path) as file:
         left = file.frames if max_seconds is None else round(max_seconds * file.samplerate)
         first = round(start * file.samplerate)
@@ -163,7 +167,10 @@ def stream(
         left = min(left, file.frames - first)
         resample = _resampler(file.samplerate, rate)
         for raw in _decoded(file, path, first, left):
-            mono = raw[:, 0] if raw.shape[1] == 1 else raw.mean(axis=1, dtype=np.float32)
+            if channel is not None or raw.shape[1] == 1:
+                mono = raw[:, channel or 0]
+            else:
+                mono = raw.mean(axis=1, dtype=np.float32)
             yield Block(resample(mono, last=False), len(raw), _flat_tops(raw))
         yield Block(resample(np.zeros(0, np.float32), last=True), 0, 0)
 
@@ -171,11 +178,14 @@ def stream(
 def _decoded(file: SoundFile, path: str | Path, first: int, left: int) -> Iterator[Samples]:
     """Frames as they are in the file, shape (frames, channels), each checked to be numbers."""
     size = max(1, _BLOCK // file.channels)
+    quiet = _quiet if file.subtype.startswith("MPEG") else nullcontext
     try:
         if first:
-            file.seek(first)
+            with quiet():
+                file.seek(first)
         while left > 0:
-            raw: Samples = file.read(min(size, left), dtype="float32", always_2d=True)
+            with quiet():
+                raw: Samples = file.read(min(size, left), dtype="float32", always_2d=True)
             if not len(raw):
                 break
             left -= len(raw)
@@ -246,7 +256,8 @@ def _opened(path: str | Path) -> Iterator[SoundFile]:
         raise AudioError(fault, where=where, expected="a sound file")
     try:
         # As bytes, since a name need not be text; but Windows names are.
-        file = soundfile.SoundFile(where if os.name == "nt" else os.fsencode(path))
+        with _quiet() if _may_be_mpeg(Path(path)) else nullcontext():
+            file = soundfile.SoundFile(where if os.name == "nt" else os.fsencode(path))
     except (RuntimeError, OSError, ValueError, TypeError) as error:
         raise AudioError(
             f"cannot be read as sound ({_reason(error)})",
@@ -265,6 +276,35 @@ def _opened(path: str | Path) -> Iterator[SoundFile]:
                 mend="convert it once more, from this file to another",
             )
         yield file
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Nothing on the process's standard error within the block.
+
+    libmpg123, which decodes MP3, prints there what is wrong with a file; whoever reads the file
+    says it. Threads that write there at the same moment are not heard either.
+    """
+    try:
+        kept = os.dup(2)
+    except OSError:  # there is no standard error
+        yield
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def _may_be_mpeg(path: Path) -> bool:
+    """Whether libmpg123 will be asked: the file begins with an ID3 tag or a frame of MPEG audio."""
+    with path.open("rb") as file:
+        head = file.read(3)
+    return head == b"ID3" or head[:1] == b"\xff"
 
 
 def _fault(path: Path) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ovbench.errors import InputError
@@ -26,7 +26,8 @@ def find_clips(
     """The clips that are named, in order; each file once.
 
     A file's id is its name without the suffix; of a file in a folder that is named, its path from
-    there. A file that does not exist is a clip too: what is wrong with it is its description's
+    there. Files that differ in the suffix alone keep it: ``a.wav``, ``a.flac``. A file that does
+    not exist is a clip too: what is wrong with it is its description's
     status.
 
     Parameters
@@ -46,19 +47,14 @@ def find_clips(
         no regular expression or matches no file.
     """
     pattern = None if speaker_from is None else _compiled(speaker_from)
-    places: dict[str, str] = {}
+    found: dict[str, list[str]] = {}
     seen: set[str] = set()
     for name, path in (pair for one in names for pair in _named(one)):
         real = os.path.realpath(path)
-        if real in seen:
-            continue
-        seen.add(real)
-        if name in places:
-            raise InputError(
-                f"two clips have the id {name!r}: {places[name]} and {path}",
-                mend="name a folder that holds both: ids are then paths in it",
-            )
-        places[name] = path
+        if real not in seen:
+            seen.add(real)
+            found.setdefault(name, []).append(path)
+    places = _distinct(found)
     clips = [Clip(name, path, "", _speaker(pattern, path), sex) for name, path in places.items()]
     if pattern is not None and not any(clip.speaker for clip in clips):
         raise InputError(
@@ -106,6 +102,23 @@ def _inside(folder: Path) -> Iterator[tuple[str, str]]:
         )
     for file in sorted(files):
         yield _text(file.relative_to(folder).with_suffix("").as_posix()), str(file)
+
+
+def _distinct(found: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """Paths by id: names that several files have get their files' suffixes."""
+    places: dict[str, str] = {}
+    for name, paths in found.items():
+        for path in paths:
+            own = name if len(paths) == 1 else name + _text(Path(path).suffix)
+            if own in places:
+                raise InputError(
+                    f"two clips have the id {own!r}: {places[own]} and {path}",
+                    expected="an id of its own for each clip",
+                    mend="name the one folder that holds both, so that ids are paths in it, or "
+                    "rename one of them",
+                )
+            places[own] = path
+    return places
 
 
 def _compiled(pattern: str) -> re.Pattern[str]:

@@ -70,6 +70,12 @@ class Description(BaseModel):
     """Why measures are missing, or what is wrong with the file."""
     describer: str = ""
     """Who described it: a describer's id, which holds a hash of its settings."""
+    sha256: str | None = None
+    """Of the sound file; null where it could not be read, and in files of before ovbench wrote it.
+    A file of descriptions goes on with a line only where this is still the clip's."""
+    beside: str | None = None
+    """SHA-256 of what the describer was shown beside the sound
+    (:meth:`ovbench.speech.describer.Clip.beside`); null where that was nothing."""
 
     def line(self) -> bytes:
         """As a line of JSON Lines."""

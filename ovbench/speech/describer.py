@@ -12,6 +12,7 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from ovbench.errors import UnknownNameError
@@ -48,6 +49,24 @@ class Clip:
     transcript: str = ""
     speaker: str | None = None
     sex: str | None = None
+
+    def content(self) -> str | None:
+        """SHA-256 of the file, hexadecimal; None where it cannot be read."""
+        try:
+            with Path(self.path).open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        except (OSError, ValueError):  # ValueError: a null character in the name
+            return None
+
+    def beside(self) -> tuple[str, str | None, str | None]:
+        """What a describer is shown beside the sound: transcript, speaker and sex."""
+        return self.transcript, self.speaker, self.sex
+
+    def beside_sha256(self) -> str | None:
+        """SHA-256 of :meth:`beside`, hexadecimal; None where nothing is shown."""
+        if not any(self.beside()):
+            return None
+        return hashlib.sha256(json.dumps(self.beside()).encode()).hexdigest()
 
 
 class Describer(Protocol):

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from pydantic import ValidationError as PydanticError
 
@@ -17,31 +18,50 @@ from ovbench.progress import track
 from ovbench.speech.describe import Description
 from ovbench.speech.describer import Clip, Describer
 
+CHANGED = "another clip of that name, or other words or another speaker"
+OTHER = "another describer, or of other settings or statistics"
+UNMARKED = "an earlier version, which did not say by a hash which clip it heard"
+"""Why a clip is described anew that a file describes."""
+BEFORE = ".before"
+"""Added to the name of a file for the copy of what it was."""
+
+
+class Written(NamedTuple):
+    """What became of a file of descriptions.
+
+    ``counts``: how many of the clips have each status in it. ``anew``: how many lines of theirs
+    were of no use any more and were written again, by reason (:data:`CHANGED`, :data:`OTHER`,
+    :data:`UNMARKED`).
+    """
+
+    counts: Counter[str]
+    anew: Counter[str]
+
 
 def describe_all(describer: Describer, clips: Sequence[Clip]) -> Iterator[Description]:
-    """A description of each clip, marked with its describer, with progress."""
+    """A description of each clip, marked with its describer and what it heard, with progress."""
     said = track(describer.describe(clips), "clips", len(clips))
-    return (one.model_copy(update={"describer": describer.id}) for one in said)
+    for clip, one in zip(clips, said, strict=True):
+        marks = {"sha256": clip.content(), "beside": clip.beside_sha256()}
+        yield one.model_copy(update={"describer": describer.id, **marks})
 
 
-def write_descriptions(
-    path: str | Path, describer: Describer, clips: Sequence[Clip]
-) -> Counter[str]:
+def write_descriptions(path: str | Path, describer: Describer, clips: Sequence[Clip]) -> Written:
     """Describe the clips that the file does not describe yet, a line at a time.
 
-    Clips that could not be read before are read again. A line that a dead process left torn at the
-    end is cut off; lines of clips that are not among ``clips`` stay.
-
-    Returns
-    -------
-    Counter
-        How many of ``clips`` have each status in the file.
+    A line is gone on with where the describer with its settings and statistics, the clip's bytes
+    and what is known of it (transcript, speaker, sex) are those of now; else the clip is described
+    anew, and the file as it was is kept beside it under the name ``<name>.before``. Of a clip that
+    is not there any more the line stays. Clips that could not be read before are read again. A line
+    that a dead process left torn at the end is cut off; lines of clips that are not among ``clips``
+    stay.
 
     Raises
     ------
     InputError
-        If the file was written by another describer or with other settings or statistics, if
-        another process writes in its folder, or if it cannot be written.
+        If another describer's lines of clips that are not among ``clips`` would be mixed with this
+        one's, if something else than ovbench wrote a line, if another process writes in the file's
+        folder, or if it cannot be written.
     ValidationError
         If a line that is not the last is no description.
     OvbenchError
@@ -53,18 +73,18 @@ def write_descriptions(
     if file.exists() and not file.is_file():
         raise InputError("this is no regular file", where=str(file), mend="name another with --out")
     if not file.parent.is_dir():
-        raise InputError("there is no such folder", where=str(file.parent))
+        raise InputError("there is no such folder", where=str(file.parent.absolute()))
     with ExitStack() as stack:
         try:
             stack.enter_context(locked(file.parent))
         except InputError as error:
             raise InputError(
                 error.found,
-                where=error.where,
+                where=str(file.parent.absolute()),
                 expected=error.expected,
                 mend="name a file in another folder with --out, or wait until that one is done",
             ) from None
-        done = _read_back(file, describer.id)
+        done, anew = _read_back(file, describer.id, clips)
         missing = [clip for clip in clips if clip.id not in done]
         try:
             for said in _appended(file, describe_all(describer, missing)):
@@ -75,7 +95,7 @@ def write_descriptions(
                 f"Stopped: {kept} of {len(clips)} clips are described in {file}. The same command "
                 "goes on from there."
             ) from None
-    return Counter(done[clip.id] for clip in clips)
+    return Written(Counter(done[clip.id] for clip in clips), anew)
 
 
 def _appended(path: Path, said: Iterator[Description]) -> Iterator[Description]:
@@ -99,27 +119,53 @@ def _appended(path: Path, said: Iterator[Description]) -> Iterator[Description]:
         ) from None
 
 
-def _read_back(path: Path, describer: str) -> dict[str, str]:
-    """Status by id of what is done; the file then holds exactly that."""
+def _read_back(
+    path: Path, describer: str, clips: Sequence[Clip]
+) -> tuple[dict[str, str], Counter[str]]:
+    """Status by id of what is done, which is what the file then holds; why other lines are not."""
     whole, torn = _parse(path)
+    asked = {clip.id: clip for clip in clips}
     done: dict[str, str] = {}
+    seen: set[str] = set()
     kept: list[bytes] = []
+    anew: Counter[str] = Counter()
     for number, (one, line) in enumerate(whole, 1):
-        if one.describer != describer:
+        where = f"{path}, line {number}"
+        if one.id in seen:
+            raise ValidationError(f"{where}: the id {one.id!r} comes twice.")
+        seen.add(one.id)
+        if one.describer != describer and (one.id not in asked or not one.describer):
             raise InputError(
                 f"was written by {one.describer or 'something else'}, and this is {describer}",
-                where=f"{path}, line {number}",
-                expected="the same describer, settings and statistics",
-                mend="name another file with --out, or remove this one",
+                where=where,
+                expected="one describer with the same settings and statistics in the whole file",
+                mend="name another file with --out, or describe all of its clips again",
             )
-        if one.id in done:
-            raise ValidationError(f"{path}, line {number}: the id {one.id!r} comes twice.")
-        if one.status != "unreadable":
+        if one.status == "unreadable":
+            continue
+        why = _outdated(one, describer, asked.get(one.id))
+        if why is None:
             done[one.id] = one.status
             kept.append(line)
+        else:
+            anew[why] += 1
+    if anew:
+        write_bytes(path.with_name(path.name + BEFORE), path.read_bytes())
     if torn or len(kept) < len(whole):
         write_bytes(path, b"".join(kept))
-    return done
+    return done, anew
+
+
+def _outdated(one: Description, describer: str, clip: Clip | None) -> str | None:
+    """Why a line says nothing of the clip that has its id now; None where it does."""
+    if one.describer != describer:
+        return OTHER
+    if clip is None or (content := clip.content()) is None:
+        return None
+    if one.sha256 is None:
+        return UNMARKED
+    same = (one.sha256, one.beside) == (content, clip.beside_sha256())
+    return None if same else CHANGED
 
 
 def _parse(path: Path) -> tuple[list[tuple[Description, bytes]], bool]:

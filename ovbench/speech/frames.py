@@ -39,7 +39,7 @@ _FINER = 2
 missed between two of them."""
 _LAGS = (int(_FINER * RATE / HIGHEST) - 1, int(_FINER * RATE / LOWEST) + 2)
 """Periods between which maxima are looked for."""
-_OCTAVE_COST = 0.01
+OCTAVE_COST = 0.01
 """By how much a period must be better than one an octave above it (Boersma 1993)."""
 _SPLIT = 1_000.0
 """Hz that part low from high in the spectral tilt; low begins at ``_BOTTOM``."""
@@ -154,7 +154,7 @@ def _candidates(correlation: Floats) -> tuple[Floats, Floats]:
     first, last = _LAGS
     before, here, after = (correlation[:, first + d : last + d] for d in (-1, 0, 1))
     lags = np.arange(first, last)
-    preferred = here - _OCTAVE_COST * np.log2(LOWEST / (_FINER * RATE) * lags, dtype=np.float32)
+    preferred = here - OCTAVE_COST * np.log2(LOWEST / (_FINER * RATE) * lags, dtype=np.float32)
     scores = np.where((here > before) & (here >= after) & (here > 0), preferred, -1)
     best = np.argpartition(scores, -CANDIDATES, axis=1)[:, -CANDIDATES:]
     left, mid, right = (np.take_along_axis(part, best, axis=1) for part in (before, here, after))

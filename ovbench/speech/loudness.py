@@ -67,7 +67,12 @@ def smoothed(power: NDArray[np.floating]) -> NDArray[np.float64]:
 
 def is_silent(power: Floats) -> bool:
     """Whether nothing in the clip reaches ``SILENT``."""
-    return not len(power) or bool(decibels(smoothed(power)).max() < SILENT)
+    return not len(power) or loudest(power) < SILENT
+
+
+def loudest(power: Floats) -> float:
+    """The level of the loudest 65 ms, dB; of at least one step."""
+    return float(decibels(smoothed(power)).max())
 
 
 def find_speech(power: Floats, voiced: Mask) -> Speech:

@@ -10,12 +10,13 @@ from typing import Literal
 import numpy as np
 
 from ovbench.speech.audio import audio_info, stream
-from ovbench.speech.frames import RATE, Floats, track_sound
+from ovbench.speech.frames import RATE, Floats, Tracks, track_sound
 from ovbench.speech.loudness import (
     Mask,
     Speech,
     find_speech,
     is_silent,
+    loudest,
     loudness_measures,
     pause_measures,
 )
@@ -85,19 +86,16 @@ def measure(path: str | Path) -> Measured:
     MissingExtraError
         If soundfile or soxr is not installed.
     """
-    seconds = audio_info(path).seconds
-    counts = np.zeros(2, np.int64)
-
-    def samples() -> Iterator[Floats]:
-        for block in stream(path, rate=RATE, max_seconds=LONGEST):
-            counts[:] += block.frames, block.flat
-            yield block.samples
-
-    tracks = track_sound(samples())
+    seconds, _, channels = audio_info(path)
+    tracks, clipped = _tracked(path)
     notes = [] if seconds <= LONGEST else [f"described from its first {LONGEST / 3600:g} hours"]
     if seconds <= SHORTEST:
         notes.append(f"lasts {seconds:.2f} s, which is too short: more than {SHORTEST:g} s needed")
         return Measured("too_short", dict.fromkeys(UNITS), seconds, tuple(notes))
+    if is_silent(tracks.power) and channels > 1:
+        channel, tracks = _cancelled(path, channels, tracks)
+        if channel is not None:
+            notes.append(f"its channels cancel out: measured from channel {channel + 1} alone")
     if is_silent(tracks.power):
         notes.append("silent: nothing is louder than 60 dB below full scale")
         return Measured("silent", dict.fromkeys(UNITS), seconds, tuple(notes))
@@ -123,12 +121,39 @@ def measure(path: str | Path) -> Measured:
             "spectral_tilt": spectral_tilt(tracks.low[voiced], tracks.high[voiced]),
         }
         notes += _missing(values)
-    if counts[1] > CLIPPED * counts[0]:
+    if clipped > CLIPPED:
         status = "clipped"
         values |= dict.fromkeys(_OF_LEVEL)
-        share = 100 * counts[1] / counts[0]
-        notes.append(f"clipped ({share:.1f} %): its loudness and voice quality cannot be told")
+        notes.append(
+            f"clipped ({100 * clipped:.1f} %): its loudness and voice quality cannot be told"
+        )
     return Measured(status, values, seconds, tuple(notes))
+
+
+def _tracked(path: str | Path, channel: int | None = None) -> tuple[Tracks, float]:
+    """What is taken from the sound, and the share of its frames that lie in flat tops."""
+    counts = np.zeros(2, np.int64)
+
+    def samples() -> Iterator[Floats]:
+        for block in stream(path, rate=RATE, max_seconds=LONGEST, channel=channel):
+            counts[:] += block.frames, block.flat
+            yield block.samples
+
+    tracks = track_sound(samples())
+    return tracks, float(counts[1] / max(1, counts[0]))
+
+
+def _cancelled(path: str | Path, channels: int, mean: Tracks) -> tuple[int | None, Tracks]:
+    """The first channel that is heard alone, of a file whose mean is silent; else the mean.
+
+    A channel is never louder than the mean by more than their number, unless others cancel it out.
+    """
+    there = loudest(mean.power) + 20 * np.log10(channels) + 1
+    for channel in range(channels):
+        alone, _ = _tracked(path, channel)
+        if not is_silent(alone.power) and loudest(alone.power) > there:
+            return channel, alone
+    return None, mean
 
 
 def _per_frame(speech: Speech, frames: int) -> Mask:

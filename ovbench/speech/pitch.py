@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ovbench.speech.frames import CANDIDATES, HOP, RATE, Floats, Tracks
+from ovbench.speech.frames import CANDIDATES, HOP, LOWEST, OCTAVE_COST, RATE, Floats, Tracks
 
 VOICING = 0.45
 """Autocorrelation from which a frame may be voiced."""
@@ -96,8 +96,8 @@ def _gains(tracks: Tracks) -> NDArray[np.float64]:
     """What each candidate, and at last no voice, adds; shape (frames, candidates + 1)."""
     frequency = tracks.frequency.astype(np.float64)
     there = frequency > 0
-    octaves = np.log2(np.where(there, frequency, 1.0) / 60.0)
-    voiced = np.where(there, tracks.strength + 0.01 * octaves, -np.inf)
+    octaves = np.log2(np.where(there, frequency, 1.0) / LOWEST)
+    voiced = np.where(there, tracks.strength + OCTAVE_COST * octaves, -np.inf)
     loudest = float(tracks.peak.max())
     share = tracks.peak / loudest if loudest else np.zeros(len(tracks.peak))
     unvoiced = VOICING + np.maximum(0, 2 - share / (SILENCE / (1 + VOICING)))

@@ -179,9 +179,10 @@ def fit_statistics(samples: Iterable[Sample], source: str) -> Statistics:
     corpus = _table(known)
     if not corpus:
         raise InputError(
-            f"nothing is known of {FEWEST} clips or more ({len(known)} were measured)",
+            f"{len(known)} clips could be measured",
             where=source,
-            expected="training clips enough for quantiles",
+            expected=f"at least {FEWEST} training clips with a voice, for quantiles",
+            mend="name more clips to --fit",
         )
     return Statistics(
         source=source,
@@ -235,8 +236,22 @@ def read_statistics(path: str | Path) -> Statistics:
     try:
         return Statistics.model_validate_json(data)
     except PydanticError as error:
-        first = error.errors()[0]
-        what = ": ".join(filter(None, (".".join(map(str, first["loc"])), first["msg"])))
         raise ValidationError(
-            f"{path}: {what}. Expected statistics, as ovbench describe --fit writes them."
+            f"{path}: no statistics of voices ({_fault(error)}). Expected a file that ovbench "
+            "describe --fit wrote."
         ) from None
+
+
+def _fault(error: PydanticError) -> str:
+    """What is wrong first, in words."""
+    first = error.errors()[0]
+    where = ".".join(map(str, first["loc"]))
+    match first["type"]:
+        case "json_invalid":
+            return "it is not JSON"
+        case "missing":
+            return f"{where!r} is missing"
+        case "extra_forbidden":
+            return f"{where!r} is unknown"
+    told = first["msg"].removeprefix("Value error, ")
+    return f"{where}: {told[:1].lower()}{told[1:]}" if where else told

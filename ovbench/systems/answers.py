@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
@@ -18,7 +18,8 @@ class Stage:
     Attributes
     ----------
     name:
-        ``describer``, ``captioner``, ``extractor``.
+        ``describer``, ``captioner``, ``extractor``; ``asr``, what a recognizer wrote down;
+        ``generated``, an answer before its word was taken from it.
     text:
         As it came.
     prompt:
@@ -26,14 +27,14 @@ class Stage:
     tokens:
         Generated; 0 for a step without a language model.
     seconds:
-        Wall time, an item's share of its batch.
+        Wall time, an item's share of its batch. Not compared: it is never twice the same.
     """
 
     name: str
     text: str
     prompt: str | None = None
     tokens: int = 0
-    seconds: float = 0.0
+    seconds: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +46,11 @@ class Answer:
     id:
         The item's.
     text:
-        As generated, without control tokens.
+        As generated, without control tokens; where a recipe declares answer words, the one found.
     status:
-        ``truncated``: cut off at the largest number of tokens. ``error``: the prompt is longer than
-        the model can take, and ``text`` is empty. ``empty``: nothing but white space.
+        ``truncated``: cut off at the largest number of tokens. ``error``: there is no answer (the
+        prompt is longer than the model can take, a clip cannot be heard, a program died), and
+        ``text`` is empty. ``empty``: nothing but white space.
     tokens:
         Generated, the end-of-sequence token included; a constant system's labels. Of all passes.
     passes:

@@ -123,15 +123,21 @@ def clip_of(item: Item) -> Clip:
 
 
 def check_describer(settings: DescriberSettings) -> None:
-    """Go on if sound can be read here.
+    """Go on if sound can be read here, and an audio language model's weights are here.
 
     Raises
     ------
     MissingExtraError
-        If it cannot.
+        If sound cannot be read.
+    InputError
+        If weights are missing; the message says how to get them.
     """
     if any(find_spec(name) is None for name in ("soundfile", "soxr")):
         raise MissingExtraError(f"describer {settings.name!r}", "speech")
+    from ovbench.systems.hearing.describers import TINY_LLM, locate_llm
+
+    if settings.name not in ("prosody", TINY_LLM):
+        locate_llm(settings.name)
 
 
 def fit_describer(settings: DescriberSettings, train: Task) -> ItemDescriber:
@@ -204,12 +210,10 @@ def _fitted(train: Task) -> Statistics:
 
 def _place(clip: Clip, describer: str) -> Path | None:
     """Where what is said of a clip is kept; None where the clip cannot be read."""
-    try:
-        with Path(clip.path).open("rb") as file:
-            content = hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError:
+    content = clip.content()
+    if content is None:
         return None
-    shown = json.dumps([content, clip.transcript, clip.speaker, clip.sex])
+    shown = json.dumps([content, *clip.beside()])
     name = hashlib.sha256(shown.encode()).hexdigest()
     folder = cache_folder("descriptions", re.sub(r"[^\w.@+-]", "_", describer), name[:2])
     return folder / f"{name}.json"

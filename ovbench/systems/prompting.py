@@ -13,9 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict
-
 from ovbench.errors import InputError, UnknownNameError
+from ovbench.frozen import Frozen
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -24,14 +23,14 @@ if TYPE_CHECKING:
 
 _FIELDS = ("description", "transcript", "audio")
 _ANSWER = "{answer}"
+_MAX_BYTES = 256 * 1024
+"""Largest prompt file: many times what a model could read."""
 _FIELD = re.compile(r"\{([a-z_]+)\}")
 _CONTROL_TOKEN = re.compile(r"<\|[^<>|\s]{1,64}\|>")
 
 
-class Prompt(BaseModel):
+class Prompt(Frozen):
     """A prompt file's text and hash."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     file: str
     """The file's name, as the recipe gives it."""
@@ -78,13 +77,9 @@ def read_prompt(path: Path, name: str | None = None) -> Prompt:
     InputError
         If it cannot be read, shows nothing of the item, or does not end with ``{answer}``.
     """
+    data = _bytes_of(path)
     try:
-        data = path.read_bytes()
         text = data.decode("utf-8").replace("\r\n", "\n")
-    except OSError as error:
-        raise InputError(
-            f"the prompt file cannot be read ({error.strerror})", where=str(path)
-        ) from None
     except UnicodeDecodeError:
         raise InputError("the prompt file is not text", where=str(path), expected="UTF-8") from None
     body, marker, rest = text.partition(_ANSWER)
@@ -105,6 +100,24 @@ def read_prompt(path: Path, name: str | None = None) -> Prompt:
             expected="{description}, {transcript} or {audio} in it",
         )
     return Prompt(file=name or path.name, text=body, sha256=hashlib.sha256(data).hexdigest())
+
+
+def _bytes_of(path: Path) -> bytes:
+    """What a prompt file holds; a device or a pipe might never end."""
+    try:
+        if path.exists() and not path.is_file():
+            raise InputError("the prompt file is no ordinary file", where=str(path))
+        with path.open("rb") as file:
+            data = file.read(_MAX_BYTES + 1)
+    except OSError as error:
+        raise InputError(
+            f"the prompt file cannot be read ({error.strerror})", where=str(path)
+        ) from None
+    if len(data) > _MAX_BYTES:
+        raise InputError(
+            f"the prompt file is larger than {_MAX_BYTES // 1024} KiB", where=str(path)
+        )
+    return data
 
 
 def prompt_ids(tokenizer: PreTrainedTokenizerBase, prompt: str) -> list[int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -10,7 +9,7 @@ from pydantic import Field, TypeAdapter, model_validator
 from pydantic import ValidationError as PydanticError
 
 from ovbench.context.settings import ContextSettings
-from ovbench.errors import InputError, UnknownNameError
+from ovbench.io.toml import toml_fields, toml_text
 from ovbench.systems.answer_words import AnswerWords, check_words
 from ovbench.systems.external.recipe import ExternalRecipe
 from ovbench.systems.hearing.recipes import (
@@ -27,6 +26,7 @@ from ovbench.systems.recipe_base import (
     PromptFile,
     ScaleName,
     scale_name,
+    scale_of,
 )
 from ovbench.systems.recipe_errors import explain
 from ovbench.systems.settings import (
@@ -100,17 +100,8 @@ class CausalLmRecipe(BaseRecipe):
         return self
 
     def scale(self, name: str) -> Scale:
-        """The part for one scale.
-
-        Raises
-        ------
-        UnknownNameError
-            If the recipe has no such scale.
-        """
-        for known, scale in self.scales.items():
-            if known == name:
-                return scale
-        raise UnknownNameError(f"scale of {self.name}", name, self.scales)
+        """The part for one scale. Raises :class:`UnknownNameError` if the recipe has no such."""
+        return scale_of(self.name, self.scales, name)
 
     def context_at(self, scale: str) -> ContextSettings:
         """How the label context is made at that scale."""
@@ -186,26 +177,13 @@ def read_recipe(path: Path) -> Recipe:
         If the file or its prompt file cannot be read, or does not describe a recipe; the message
         names file, line and key.
     """
-    return parse_recipe(read_toml_text(path), path)
+    return parse_recipe(toml_text(path), path)
 
 
 def parse_recipe(text: str, path: Path) -> Recipe:
     """The recipe in a TOML text; ``path`` is where it stands. Raises as :func:`read_recipe`."""
-    try:
-        fields = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"not a TOML file: {error}", where=str(path)) from None
+    fields = toml_fields(text, str(path))
     try:
         return _RECIPE.validate_python(fields, context={"folder": path.parent})
     except PydanticError as error:
         raise explain(error, Recipe, text, str(path)) from None
-
-
-def read_toml_text(path: Path) -> str:
-    """The text of a recipe's file. Raises :class:`InputError` if it cannot be read."""
-    try:
-        return path.read_text("utf-8")
-    except OSError as error:
-        raise InputError(error.strerror or "cannot be read", where=str(path)) from None
-    except UnicodeDecodeError:
-        raise InputError("not a text file", where=str(path), expected="TOML in UTF-8") from None

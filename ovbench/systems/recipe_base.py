@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import BeforeValidator, Field, ValidationInfo
 
-from ovbench.errors import UnknownNameError
+from ovbench.errors import InputError, UnknownNameError
 from ovbench.systems.prompting import Prompt, read_prompt
 from ovbench.systems.settings import Frozen, Published
 
 ScaleName = Literal["tiny", "paper"]
+S = TypeVar("S")
 TRAIN_TASK: dict[ScaleName, str] = {"tiny": "tinyov", "paper": "mer-caption-plus"}
 """What recipes are trained on at a scale, unless they say otherwise."""
 EVAL_TASKS: dict[ScaleName, tuple[str, ...]] = {"tiny": ("tinyov",), "paper": ("ov-merd",)}
@@ -24,9 +26,18 @@ _LATER = ("describer", "fallback", "words")
 
 def _prompt(value: object, info: ValidationInfo) -> object:
     """A prompt file's name, relative to the recipe's folder, becomes its text and hash."""
-    if isinstance(value, str) and info.context:
-        return read_prompt(Path(info.context["folder"]) / value, name=value)
-    return value
+    if not (isinstance(value, str) and info.context):
+        return value
+    folder = Path(info.context["folder"])
+    path = folder / value
+    # A recipe from elsewhere must not show a model this machine's other files.
+    if "\0" in value or not path.resolve().is_relative_to(folder.resolve()):
+        raise InputError(
+            "the prompt file lies outside the recipe's folder",
+            where=value,
+            expected="a file's name relative to the folder of the recipe",
+        )
+    return read_prompt(path, name=value)
 
 
 PromptFile = Annotated[Prompt, BeforeValidator(_prompt)]
@@ -67,6 +78,22 @@ class BaseRecipe(Frozen):
 def _unset(part: Frozen) -> set[str]:
     """Later fields that a recipe, or its scale, leaves unset: its digest is as before them."""
     return {name for name in _LATER if getattr(part, name, None) is None}
+
+
+def scale_of(recipe: str, scales: Mapping[ScaleName, S], name: str) -> S:
+    """The part of a recipe for one scale.
+
+    Raises
+    ------
+    UnknownNameError
+        If the recipe called ``recipe`` has no such scale.
+    """
+    for known, found in scales.items():
+        if known == name:
+            return found
+    raise UnknownNameError(
+        f"scale of {recipe}", name, scales, mend=f"choose one with --scale {next(iter(scales))}"
+    )
 
 
 def scale_name(text: str) -> ScaleName:

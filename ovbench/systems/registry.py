@@ -8,13 +8,13 @@ its file: a path, or a function that returns one.
 from __future__ import annotations
 
 import os
-import tomllib
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
 import ovbench
 from ovbench.errors import InputError, UnknownNameError
+from ovbench.io.toml import toml_fields, toml_text
 from ovbench.systems.recipe import (
     TRAINABLE,
     CausalLmRecipe,
@@ -22,7 +22,6 @@ from ovbench.systems.recipe import (
     Recipe,
     Trainable,
     read_recipe,
-    read_toml_text,
 )
 
 FOLDERS_VARIABLE = "OVBENCH_ADAPTERS"
@@ -149,9 +148,10 @@ def _user_folders() -> list[Path]:
 
 def _name_in(path: Path) -> str:
     """The name that a recipe file gives itself; what else it says is read when it is used."""
+    text = toml_text(path)
     try:
-        name = tomllib.loads(read_toml_text(path)).get("name")
-    except tomllib.TOMLDecodeError:
+        name = toml_fields(text, str(path)).get("name")
+    except InputError:
         name = None
     return name if isinstance(name, str) else path.stem
 

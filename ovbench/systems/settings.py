@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
+
+from ovbench.frozen import Frozen as _Frozen
 
 
-class Frozen(BaseModel):
-    """Base of everything in a recipe: no field may change, none may be made up."""
+class Frozen(_Frozen):
+    """Base of everything in a recipe: no field may change, none may be made up or infinite."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False
-    )
+    model_config = ConfigDict(allow_inf_nan=False)
 
 
 Whole = Annotated[int, Field(strict=True)]

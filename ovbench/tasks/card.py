@@ -10,9 +10,10 @@ from functools import cache
 from importlib import resources
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from ovbench.errors import UnknownNameError
+from ovbench.frozen import Frozen
 from ovbench.tasks.task import Answers, Role
 
 _FOLDER = resources.files("ovbench.tasks") / "cards"
@@ -23,11 +24,7 @@ Speakers = Literal["apart", "shared"]
 """What a data set says of its splits: nobody speaks in both train and test, or some do."""
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-
-class Split(_Frozen):
+class Split(Frozen):
     """One split of a view, and what is known of it."""
 
     role: Role
@@ -40,7 +37,7 @@ class Split(_Frozen):
     """Of several folds, the one it belongs to: splits of two folds share items on purpose."""
 
 
-class File(_Frozen):
+class File(Frozen):
     """A file that the reader looks for."""
 
     path: str
@@ -61,7 +58,7 @@ class File(_Frozen):
         return self
 
 
-class View(_Frozen):
+class View(Frozen):
     """One task made of the data set."""
 
     title: str
@@ -83,7 +80,7 @@ class View(_Frozen):
     """What a reader of its scores must know."""
 
 
-class Folds(_Frozen):
+class Folds(Frozen):
     """A view whose splits are folds; ``fold1-train``, ``fold1-test``, … are made of the counts."""
 
     title: str
@@ -140,7 +137,7 @@ class Folds(_Frozen):
         return {role: counts for role, counts in every.items() if counts}
 
 
-class Card(_Frozen):
+class Card(Frozen):
     """What a person should know of a data set, and how it is read and scored by default."""
 
     id: str
@@ -159,6 +156,8 @@ class Card(_Frozen):
     places: tuple[str, ...] = ()
     """Folders below the data folder that it may lie in, by its usual names; none: it ships."""
     files: tuple[File, ...] = ()
+    corpora: tuple[str, ...] = ()
+    """Ids of the data sets that it puts together; each is looked for by its own card."""
     labels: dict[str, str] = Field(default_factory=dict)
     """The data set's own class names → canonical ids."""
     splits: dict[str, Split] = Field(default_factory=dict)

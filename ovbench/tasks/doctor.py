@@ -209,6 +209,12 @@ class _Look:
                     self._say("note", f"{path} is not the public file: its sha256 differs")
             except OSError as error:
                 self._say("wrong", f"{file.path}: cannot be read ({error.strerror or error})")
+        for corpus in self.folder.corpora():
+            if corpus.holds_any():
+                found = True
+                self._say("ok", f"{corpus.card.id}, a part of it, is there")
+            else:
+                self._say("missing", f"{corpus.card.id}, a part of it, is not there")
         return found
 
     def _gather(self) -> None:

@@ -35,7 +35,7 @@ def load_folds(name: str, data: str | Path | None = None) -> Task:
             expected="a task with several test folds",
             mend=f"see its splits with: ovbench tasks show {name}",
         )
-    parts = {fold: load_task(name, split, data) for split, fold in tests.items()}
+    parts = {fold: load_task(name, split, data, clips=False) for split, fold in tests.items()}
     fold_of: dict[str, str] = {}
     for fold, part in parts.items():
         for item in part.items:

@@ -10,14 +10,14 @@ data folder itself.
 from __future__ import annotations
 
 import os
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
 import platformdirs
 
 from ovbench.errors import InputError
-from ovbench.tasks.card import Card
+from ovbench.io.toml import toml_fields, toml_text
+from ovbench.tasks.card import Card, cards
 from ovbench.tasks.errors import MissingDataError
 
 VARIABLE = "OVBENCH_DATA"
@@ -35,11 +35,14 @@ class DataFolder:
         Those that exist.
     looked:
         Those that were looked for.
+    root:
+        The data folder; None where none is named.
     """
 
     card: Card
     folders: tuple[Path, ...]
     looked: tuple[Path, ...]
+    root: Path | None = None
 
     def find(self, *patterns: str) -> Path | None:
         """The first file or folder that one of the patterns (globs) names, earlier ones first."""
@@ -64,8 +67,14 @@ class DataFolder:
         return found
 
     def holds_any(self) -> bool:
-        """Whether any of the card's files is there."""
+        """Whether any of the card's files is there; of each data set that it puts together."""
+        if self.card.corpora:
+            return all(folder.holds_any() for folder in self.corpora())
         return any(self.find(file.path) is not None for file in self.card.files)
+
+    def corpora(self) -> list[DataFolder]:
+        """Where the data sets may be that it puts together, in their order."""
+        return [data_folder(cards()[name], self.root) for name in self.card.corpora]
 
     def missing(self, *patterns: str) -> MissingDataError:
         """The error that says that none of these files is there."""
@@ -99,9 +108,9 @@ def checked_folder(path: str, where: str) -> Path:
     InputError
         If it is no folder; ``where`` says who named it.
     """
-    folder = Path(path).expanduser()
+    folder = _expanded(path)
     # An empty path would be the working directory.
-    if not path or not folder.is_dir():
+    if not path or not _is_folder(folder):
         raise InputError(
             f"{path!r} is no folder", where=where, expected="the folder that holds your data sets"
         )
@@ -114,14 +123,30 @@ def data_folder(card: Card, given: str | Path | None = None) -> DataFolder:
     folders = _config().get("folders", {})
     own = folders.get(card.id) if isinstance(folders, dict) else None
     if own:
-        looked.append(Path(str(own)).expanduser())
+        looked.append(_expanded(str(own)))
     root = data_root(given)
     if root is not None:
         looked += [root / place for place in card.places]
         below = _folders_in(root)
         looked += [path for place in card.places for one in below if (path := one / place).is_dir()]
         looked.append(root)
-    return DataFolder(card, tuple(path for path in looked if path.is_dir()), tuple(looked))
+    return DataFolder(card, tuple(path for path in looked if _is_folder(path)), tuple(looked), root)
+
+
+def _expanded(path: str) -> Path:
+    """With the home folder in place of ``~``; as it is, where there is no such user."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
+
+
+def _is_folder(path: Path) -> bool:
+    """Whether it is one; a name too long for any file is none."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
 
 
 def _folders_in(root: Path) -> list[Path]:
@@ -141,9 +166,4 @@ def config_file() -> Path:
 
 def _config() -> dict[str, object]:
     path = config_file()
-    try:
-        return tomllib.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
-        return {}
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InputError(f"cannot be read ({error})", where=str(path), expected="TOML") from None
+    return toml_fields(toml_text(path), str(path)) if path.exists() else {}

@@ -8,29 +8,24 @@ the steps since the one before it, not the run.
 
 from __future__ import annotations
 
-import hashlib
 import json
-import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
 
 from ovbench.errors import InputError, ValidationError
 from ovbench.io.folders import make_folder, whole_folder
 from ovbench.training.report import DevPoint
+from ovbench.training.states import Identity, let_go, newest_whole, sha256_of, state_folder
 
 SCHEMA = "ovbench.training-state/1"
-KEPT = 2
 _TENSORS, _STATE = "tensors.safetensors", "state.json"
-
-Identity = Mapping[str, str | int]
-"""What a run is of, by the name a user knows it by; a state is resumed only under the same."""
 
 
 @dataclass
@@ -93,49 +88,29 @@ def save_state(
         for key, value in optimizer.state.get(parameter, {}).items():
             tensors[f"{key}/{name}"] = value
     record = asdict(progress) | {"curve": [point.model_dump() for point in progress.curve]}
-    with whole_folder(last / f"step-{progress.step:08d}", (SafetensorError,)) as folder:
+    with whole_folder(state_folder(last, progress.step), (SafetensorError,)) as folder:
         save_file({k: v.contiguous().cpu() for k, v in tensors.items()}, folder / _TENSORS)
         state = {
             "schema_version": SCHEMA,
             "progress": record,
             "identity": dict(identity),
             "scaler": dict(scaler),
-            "tensors_sha256": _sha256(folder / _TENSORS),
+            "tensors_sha256": sha256_of(folder / _TENSORS),
         }
         (folder / _STATE).write_text(json.dumps(state, indent=1), encoding="utf-8")
-    for old in _steps(last)[KEPT:]:
-        shutil.rmtree(old, ignore_errors=True)
+    let_go(last)
 
 
 def load_state(last: Path) -> tuple[State, list[str]] | None:
-    """The newest whole state under ``last``, and a sentence for every damaged one passed over.
-
-    None if there is none at all.
-
-    Raises
-    ------
-    ValidationError
-        If there are states and every one is damaged.
-    """
-    damaged: list[str] = []
-    for folder in _steps(last):
-        try:
-            return _read(folder), damaged
-        except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
-            damaged.append(f"{folder.name} is damaged ({error})")
-    if damaged:
-        raise ValidationError(
-            f"{last}: no state can be resumed: {'; '.join(damaged)}. "
-            "Remove the folder and train again."
-        )
-    return None
+    """The newest whole state under ``last``, as :func:`ovbench.training.states.newest_whole`."""
+    return newest_whole(last, _read)
 
 
 def _read(folder: Path) -> State:
     state = json.loads((folder / _STATE).read_text("utf-8"))
     if state["schema_version"] != SCHEMA:
         raise ValueError(f"schema {state['schema_version']!r}, expected {SCHEMA!r}")
-    if _sha256(folder / _TENSORS) != state["tensors_sha256"]:
+    if sha256_of(folder / _TENSORS) != state["tensors_sha256"]:
         raise ValueError(f"{_TENSORS} is not what was written")
     fields = state["progress"]
     fields["curve"] = [DevPoint.model_validate(point) for point in fields["curve"]]
@@ -144,20 +119,24 @@ def _read(folder: Path) -> State:
     )
 
 
-def check_identity(state: State, identity: Identity, where: Path) -> None:
-    """Raise :class:`InputError` naming what differs, if ``state`` is of another run."""
-    keys = {**state.identity, **identity}
-    differs = [
-        f"{key} was {state.identity.get(key)}, is {identity.get(key)}"
-        for key in keys
-        if state.identity.get(key) != identity.get(key)
-    ]
-    if differs:
-        raise InputError(
-            f"the saved state is of another run: {'; '.join(differs)}",
-            where=str(where),
-            mend="resume with the same settings, or train into another folder",
-        )
+def check_kept(folder: Path, what: str) -> None:
+    """Raise :class:`InputError` unless the weights of ``what``, the best so far, are in ``folder``.
+
+    They would be kept to the end, should nothing better come.
+    """
+    files = sorted(folder.glob("*.safetensors"))
+    try:
+        for path in files:
+            with safe_open(path, framework="pt"):  # it compares the header with the file's size
+                pass
+    except (OSError, SafetensorError) as error:
+        found = f"the weights of {what}, the best so far, are damaged ({error})"
+    else:
+        if files:
+            return
+        found = f"the weights of {what}, the best so far, are gone"
+    mend = "put them back, or train again into another folder"
+    raise InputError(found, where=str(folder), mend=mend)
 
 
 def restore(state: State, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
@@ -190,13 +169,3 @@ def restore(state: State, model: nn.Module, optimizer: torch.optim.Optimizer) ->
 
 def _trainable(model: nn.Module) -> list[tuple[str, nn.Parameter]]:
     return [(name, p) for name, p in model.named_parameters() if p.requires_grad]
-
-
-def _steps(last: Path) -> list[Path]:
-    """Folders of states, the newest first."""
-    return sorted(last.glob("step-*"), reverse=True)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -18,9 +18,8 @@ from ovbench.progress import track
 from ovbench.systems.settings import TrainingSettings
 from ovbench.training.buckets import epoch_batches, steps_per_epoch
 from ovbench.training.checkpoint import (
-    Identity,
     Progress,
-    check_identity,
+    check_kept,
     load_state,
     restore,
     save_state,
@@ -30,6 +29,7 @@ from ovbench.training.evaluate import evaluate
 from ovbench.training.optim import adamw, parameter_groups, rate_factor, set_rates
 from ovbench.training.processes import DeviceBatch, same_start
 from ovbench.training.report import ADAPTER, LAST, DevPoint, StepReport
+from ovbench.training.states import Identity, check_identity
 from ovbench.training.step import Stepper, StepSums, randomness_kept
 from ovbench.training.stop import NonFiniteError, StopRequest, interrupted
 
@@ -80,9 +80,9 @@ def fit(
     """Train ``model``'s trainable parameters; keep the adapter with the lowest dev loss.
 
     An optimiser step takes ``plan.effective_batch`` items, divided over processes and parts: the
-    number of either changes rounding, nothing else. With ``resume`` the newest whole state under
-    ``plan.out`` is continued, on a CPU bit for bit as if there had been no break; without one,
-    training begins anew.
+    number of either changes rounding and, with dropout, what is dropped; nothing else. With
+    ``resume`` the newest whole state under ``plan.out`` is continued, on a CPU bit for bit as if
+    there had been no break; without one, training begins anew.
 
     ``on_step`` is called in the main process after every step, in place of the progress of
     :mod:`ovbench.progress`.
@@ -167,8 +167,9 @@ class _Loop:
         found = load_state(self.last) if resume else None
         if found:
             state, damaged = found
-            check_identity(state, self.plan.identity, self.last)
-            self._check_best(state.progress)
+            check_identity(state.identity, self.plan.identity, self.last, "the saved state")
+            if state.progress.best:
+                check_kept(self.plan.out / ADAPTER, f"step {state.progress.best.step}")
             restore(state, self.model, self.optimizer.optimizer)
             self.progress = state.progress
             self.progress.resumed += 1
@@ -184,14 +185,6 @@ class _Loop:
             self.model, self.train, self.optimizer, self.accelerator, self.device_batch, clip
         )
         self._begun = (progress.step, progress.tokens, progress.train_seconds)
-
-    def _check_best(self, progress: Progress) -> None:
-        if progress.best and not (self.plan.out / ADAPTER).is_dir():
-            raise InputError(
-                f"the adapter of step {progress.best.step}, the best so far, is gone",
-                where=str(self.plan.out / ADAPTER),
-                mend="put it back, or train again into another folder",
-            )
 
     def _tidy(self) -> None:
         """Have the main process clear what a dead one left half done, before anyone reads."""

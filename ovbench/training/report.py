@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from ovbench.errors import InputError
 from ovbench.errors import ValidationError as BrokenFileError
+from ovbench.frozen import Frozen
+from ovbench.io.atomic import sweep
 
 REPORT_FILE = "training.json"
 ADAPTER, LAST = "adapter", "last"
@@ -24,11 +27,7 @@ Tracker = Literal["tensorboard", "wandb"]
 Ending = Literal["steps", "patience"]
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-
-class DevPoint(_Frozen):
+class DevPoint(Frozen):
     """One evaluation on the dev split."""
 
     step: int
@@ -39,7 +38,7 @@ class DevPoint(_Frozen):
     """Share of completion tokens that are the most likely one, given the true ones before."""
 
 
-class TrainingReport(_Frozen):
+class TrainingReport(Frozen):
     """A finished training run."""
 
     schema_version: Literal["ovbench.training/1"] = REPORT_SCHEMA
@@ -142,6 +141,28 @@ def finished_report(folder: Path, resume: bool, read: Callable[[Path], Report]) 
                 mend="go on with --resume, or train into another folder",
             )
     return None
+
+
+def take_over(folder: Path, resume: bool) -> None:
+    """Look once more, now that ``folder`` is locked, and remove a dead process's unfinished report.
+
+    Raises
+    ------
+    InputError
+        If another process has begun or ended a training here since :func:`finished_report`.
+    """
+    if finished_report(folder, resume, Path) is not None:
+        raise InputError(
+            "another process has ended this training just now",
+            where=str(folder),
+            mend="see its report with the same command",
+        )
+    sweep(folder / REPORT_FILE)
+
+
+def drop_states(folder: Path) -> None:
+    """Remove the states of a training whose report is written: there is nothing to resume."""
+    shutil.rmtree(folder / LAST, ignore_errors=True)
 
 
 def read_report(path: Path) -> TrainingReport:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import shutil
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -19,26 +18,34 @@ from ovbench.io.folders import make_folder, settle
 from ovbench.io.lock import locked
 from ovbench.systems.devices import is_out_of_memory, resolve_device, resolve_dtype
 from ovbench.systems.hearing.base import SpeechModel
-from ovbench.systems.hearing.opening import build_model, locate_frozen_parts
+from ovbench.systems.hearing.opening import build_model, locate_features, locate_frozen_parts
 from ovbench.systems.hearing.recipes import HearingRecipe, SpeechTraining
 from ovbench.systems.missing import Missing
 from ovbench.systems.recipe import Recipe
 from ovbench.systems.registry import load_recipe
 from ovbench.tasks import trainable
+from ovbench.training.checkpoint import check_kept
 from ovbench.training.prepare import Splits, first_weights
 from ovbench.training.record import PACKAGES, peak_memory
-from ovbench.training.report import ADAPTER, LAST, REPORT_FILE, finished_report
+from ovbench.training.report import (
+    ADAPTER,
+    LAST,
+    REPORT_FILE,
+    drop_states,
+    finished_report,
+    take_over,
+)
 from ovbench.training.speech_data import Examples, balanced_weights, examples
 from ovbench.training.speech_report import SpeechTrainingReport, read_speech_report
 from ovbench.training.speech_state import (
     SpeechProgress,
     SpeechState,
-    check_identity,
     load_state,
     value_of,
 )
 from ovbench.training.speech_trainer import SpeechPlan, SpeechTrainer
 from ovbench.training.splits import split_of, told
+from ovbench.training.states import check_identity
 from ovbench.training.step import randomness_kept
 from ovbench.training.stop import StopRequest, interrupted
 
@@ -110,29 +117,21 @@ def train_speech(
         base=None if base is None else str(base),
     )
     order = seed if batch_order_seed is None else batch_order_seed
-    identity: dict[str, str | int] = {
-        "recipe": chosen.digest(),
-        "scale": scale,
-        "task": task,
+    identity = {
+        **_identity(chosen, scale, task, settings, model, found),
         "seed": seed,
         "batch order seed": order,
-        "dtype": settings.dtype,
-        "epochs": settings.epochs,
-        **model.provenance(),
-        "train split": found[0].digest(),
-        "dev split": found[1].digest(),
     }
     if report is not None:
         check_identity(_identity_of(report), identity, folder, "the finished training here")
+        drop_states(folder)  # of a process that died right after its report
         return report
     identity["first weights"] = first_weights(model)
     make_folder(folder)
     with locked(folder):
+        take_over(folder, resume)
         train, dev = (examples(split, model) for split in found)
         dev = replace(dev, notes=(*told(found[1]), *dev.notes))
-        weights = None
-        if settings.class_weights == "balanced":
-            weights = tuple(balanced_weights(train.categories, model.classes))
         with StopRequest() as stop:
             plan = SpeechPlan(
                 recipe=chosen,
@@ -142,14 +141,14 @@ def train_speech(
                 order_seed=order,
                 out=folder,
                 identity=identity,
-                weights=weights,
+                weights=_weights(settings, train, model),
                 device=where,
                 stop=stop,
             )
             progress = _trained(model, train, dev, plan, resume)
         report = _report(plan, progress, model, train, dev, task, found)
         write_text(folder / REPORT_FILE, report.to_json())
-        shutil.rmtree(folder / LAST, ignore_errors=True)
+        drop_states(folder)
     return report
 
 
@@ -177,9 +176,19 @@ def look_speech(
     for at, name in enumerate(("train", "dev")):
         with missing.noted():
             found.append(trainable(splits[at]) if splits else split_of(task, name))
+    locate_features(chosen, scale, [item for one in found for item in one.items], missing)
     missing.tell()
     train, dev = found
     return train, dev
+
+
+def _weights(
+    settings: SpeechTraining, train: Examples, model: SpeechModel
+) -> tuple[float, ...] | None:
+    """Of the classes, in their order; None: all weigh alike."""
+    if settings.class_weights == "none":
+        return None
+    return tuple(balanced_weights(train.categories, model.classes))
 
 
 def _trained(
@@ -224,12 +233,8 @@ def _state(plan: SpeechPlan) -> SpeechState | None:
     state, damaged = found
     check_identity(state.identity, plan.identity, last, "the saved state")
     best = state.progress.best
-    if best and not (plan.out / ADAPTER).is_dir():
-        raise InputError(
-            f"the weights of epoch {best.epoch}, the best so far, are gone",
-            where=str(plan.out / ADAPTER),
-            mend="put them back, or train again into another folder",
-        )
+    if best:
+        check_kept(plan.out / ADAPTER, f"epoch {best.epoch}")
     state.progress.notes += damaged
     return state
 
@@ -276,6 +281,27 @@ def _settings(
             "float16 training needs a GPU", mend="choose --dtype float32 or bfloat16 on a CPU"
         )
     return changed
+
+
+def _identity(
+    recipe: HearingRecipe,
+    scale: str,
+    task: str,
+    settings: SpeechTraining,
+    model: SpeechModel,
+    splits: Splits,
+) -> dict[str, str | int]:
+    """What a run is of, but for its seeds."""
+    return {
+        "recipe": recipe.digest(),
+        "scale": scale,
+        "task": task,
+        "dtype": settings.dtype,
+        "epochs": settings.epochs,
+        **model.provenance(),
+        "train split": splits[0].digest(),
+        "dev split": splits[1].digest(),
+    }
 
 
 def _identity_of(report: SpeechTrainingReport) -> dict[str, str | int]:

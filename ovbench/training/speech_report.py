@@ -6,9 +6,10 @@ import json
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from ovbench.errors import ValidationError as BrokenFileError
+from ovbench.frozen import Frozen
 from ovbench.training.report import TrainingReport, read_report
 
 SPEECH_SCHEMA: Literal["ovbench.speech-training/1"] = "ovbench.speech-training/1"
@@ -17,11 +18,7 @@ SPEECH_SCHEMA: Literal["ovbench.speech-training/1"] = "ovbench.speech-training/1
 Choice = Literal["uar", "macro_f1", "accuracy", "loss"]
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-
-class EpochPoint(_Frozen):
+class EpochPoint(Frozen):
     """One pass over the train split, and the dev split after it."""
 
     epoch: int
@@ -42,7 +39,7 @@ class EpochPoint(_Frozen):
     """Share of dev items that are answered rightly: WA."""
 
 
-class SpeechTrainingReport(_Frozen):
+class SpeechTrainingReport(Frozen):
     """A finished training run of a system that hears."""
 
     schema_version: Literal["ovbench.speech-training/1"] = SPEECH_SCHEMA

@@ -8,10 +8,8 @@ its name only when it is whole; the two newest are kept.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import random
-import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -22,15 +20,12 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from ovbench.errors import InputError, ValidationError
 from ovbench.io.folders import make_folder, whole_folder
 from ovbench.training.speech_report import Choice, EpochPoint
+from ovbench.training.states import Identity, let_go, newest_whole, sha256_of, state_folder
 
 SCHEMA = "ovbench.speech-training-state/1"
-KEPT = 2
 TENSORS, STATE, TRAINER = "tensors.safetensors", "state.json", "trainer_state.json"
-Identity = Mapping[str, str | int]
-"""What a run is of, by the name a user knows it by; a state is resumed only under the same."""
 
 
 @dataclass
@@ -119,7 +114,7 @@ def save_state(
     tensors["random/cpu"] = torch.get_rng_state()
     for index in range(torch.cuda.device_count()):
         tensors[f"random/cuda/{index}"] = torch.cuda.get_rng_state(index)
-    with whole_folder(last / _name(progress.step), (SafetensorError,)) as folder:
+    with whole_folder(state_folder(last, progress.step), (SafetensorError,)) as folder:
         whole = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
         save_file(whole, folder / TENSORS)
         write_trainer(folder / TRAINER)
@@ -131,56 +126,15 @@ def save_state(
             "scheduler": dict(scheduler),
             "scaler": dict(scaler),
             "random": _random_state(),
-            "sha256": {name: _sha256(folder / name) for name in (TENSORS, TRAINER)},
+            "sha256": {name: sha256_of(folder / name) for name in (TENSORS, TRAINER)},
         }
         (folder / STATE).write_text(json.dumps(record, indent=1), encoding="utf-8")
-    for old in _newest_first(last)[KEPT:]:
-        shutil.rmtree(old, ignore_errors=True)
+    let_go(last)
 
 
 def load_state(last: Path) -> tuple[SpeechState, list[str]] | None:
-    """The newest whole state under ``last``, and a sentence for every damaged one passed over.
-
-    None if there is none at all.
-
-    Raises
-    ------
-    ValidationError
-        If there are states and every one is damaged.
-    """
-    damaged: list[str] = []
-    for folder in _newest_first(last):
-        try:
-            return _read(folder), damaged
-        except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
-            damaged.append(f"{folder.name} is damaged ({error})")
-    if damaged:
-        raise ValidationError(
-            f"{last}: no state can be resumed: {'; '.join(damaged)}. "
-            "Remove the folder and train again."
-        )
-    return None
-
-
-def check_identity(found: Identity, wanted: Identity, where: Path, what: str) -> None:
-    """Refuse to go on with ``what`` where it is of another run.
-
-    Raises
-    ------
-    InputError
-        Naming what differs.
-    """
-    differs = [
-        f"{key} was {found.get(key)}, is {wanted.get(key)}"
-        for key in {**found, **wanted}
-        if found.get(key) != wanted.get(key)
-    ]
-    if differs:
-        raise InputError(
-            f"{what} is of another run: {'; '.join(differs)}",
-            where=str(where),
-            mend="resume with the same settings, or train into another folder",
-        )
+    """The newest whole state under ``last``, as :func:`ovbench.training.states.newest_whole`."""
+    return newest_whole(last, _read)
 
 
 def restore_random(state: SpeechState) -> None:
@@ -207,7 +161,7 @@ def _read(folder: Path) -> SpeechState:
     if record["schema_version"] != SCHEMA:
         raise ValueError(f"schema {record['schema_version']!r}, expected {SCHEMA!r}")
     for name, digest in record["sha256"].items():
-        if _sha256(folder / name) != digest:
+        if sha256_of(folder / name) != digest:
             raise ValueError(f"{name} is not what was written")
     fields = record["progress"]
     fields["curve"] = [EpochPoint.model_validate(point) for point in fields["curve"]]
@@ -221,16 +175,3 @@ def _read(folder: Path) -> SpeechState:
         random=record["random"],
         tensors=load_file(folder / TENSORS),
     )
-
-
-def _name(step: int) -> str:
-    return f"step-{step:08d}"
-
-
-def _newest_first(last: Path) -> list[Path]:
-    return sorted(last.glob("step-*"), reverse=True)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

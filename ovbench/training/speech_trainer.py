@@ -37,12 +37,12 @@ from ovbench.training.report import ADAPTER, LAST
 from ovbench.training.speech_data import Examples, dev_scores
 from ovbench.training.speech_report import EpochPoint
 from ovbench.training.speech_state import (
-    Identity,
     SpeechProgress,
     SpeechState,
     restore_random,
     save_state,
 )
+from ovbench.training.states import Identity
 from ovbench.training.stop import NonFiniteError, StopRequest
 
 PLATEAU_FACTOR, PLATEAU_FLOOR = 0.5, 5e-5

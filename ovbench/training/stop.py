@@ -23,6 +23,7 @@ class StopRequest:
 
     def __init__(self) -> None:
         self.requested = False
+        self._number: int = signal.SIGINT
         self._former: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
@@ -39,9 +40,11 @@ class StopRequest:
         for number, handler in self._former.items():
             signal.signal(number, handler)
         self._former = {}
+        if isinstance(error, InterruptedRunError):
+            error.exit_code = 128 + self._number
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        self.requested = True
+        self.requested, self._number = True, number
         if signal.SIGINT in self._former:
             signal.signal(signal.SIGINT, self._former.pop(signal.SIGINT))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shutil
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from pathlib import Path
@@ -17,11 +16,10 @@ from ovbench.io.folders import make_folder
 from ovbench.io.lock import locked
 from ovbench.systems.backbones import locate, weights_sha256
 from ovbench.systems.devices import resolve_device, resolve_dtype
-from ovbench.systems.recipe import CausalLmRecipe, Recipe
+from ovbench.systems.recipe import TRAINABLE, CausalLmRecipe, Recipe
 from ovbench.systems.registry import load_recipe, nothing_to_train
 from ovbench.systems.saved import Origin, write_adapter
 from ovbench.systems.settings import TrainingSettings
-from ovbench.tasks import load_task
 from ovbench.training.buckets import steps_per_epoch
 from ovbench.training.checkpoint import Progress
 from ovbench.training.loop import Plan, fit
@@ -29,14 +27,16 @@ from ovbench.training.prepare import Ready, Splits, look, prepare
 from ovbench.training.processes import open_accelerator
 from ovbench.training.record import report_of
 from ovbench.training.report import (
-    LAST,
     REPORT_FILE,
     StepReport,
     Tracker,
     TrainingReport,
+    drop_states,
     finished_report,
     read_report,
+    take_over,
 )
+from ovbench.training.splits import split_of
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -118,6 +118,7 @@ def train(
     if finished:
         made_of = _made_of(chosen, scale, splits or task, base)
         _check_same(finished, asked | made_of, settings.steps, folder)
+        drop_states(folder)  # of a process that died right after its report
         return finished
     followed = _tracker(tracker) if tracker else None
     splits = look(
@@ -126,6 +127,8 @@ def train(
     make_folder(folder)  # before anything large is loaded in vain
     accelerator = open_accelerator(device or "auto", settings.dtype, followed, folder / LOGS)
     with locked(folder) if accelerator.is_main_process else nullcontext():
+        if accelerator.is_main_process:
+            take_over(folder, resume)
         ready = prepare(
             chosen,
             scale,
@@ -151,7 +154,7 @@ def train(
         report = report_of(ready, plan, progress, accelerator)
         if accelerator.is_main_process:
             write_text(folder / REPORT_FILE, report.to_json())
-            shutil.rmtree(folder / LAST, ignore_errors=True)
+            drop_states(folder)
         accelerator.wait_for_everyone()
     return report
 
@@ -192,6 +195,11 @@ def _followed(
 def _trained(recipe: Recipe | str) -> CausalLmRecipe:
     chosen = load_recipe(recipe) if isinstance(recipe, str) else recipe
     if not isinstance(chosen, CausalLmRecipe):
+        if isinstance(chosen, TRAINABLE):
+            raise InputError(
+                f"{chosen.name} is a system that hears",
+                mend="train it with ovbench.training.speech.train_speech",
+            )
         raise InputError(
             nothing_to_train(chosen),
             mend=f"run it as it is: ovbench eval --model {chosen.name}",
@@ -226,7 +234,7 @@ def _made_of(
 ) -> dict[str, str | int]:
     """Hashes of what a training is made of, without loading a model."""
     train, dev = (
-        [load_task(task, split) for split in ("train", "dev")] if isinstance(task, str) else task
+        [split_of(task, split) for split in ("train", "dev")] if isinstance(task, str) else task
     )
     return {
         "base": weights_sha256(locate(str(base or recipe.scale(scale).backbone))),

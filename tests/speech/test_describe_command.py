@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 import typer
 from sounds import silence, voice, write
 from typer.testing import CliRunner
@@ -76,9 +79,57 @@ def test_a_folder_into_a_file_with_damaged_clips(folder: Path, tmp_path: Path) -
     assert sorted(out.read_bytes().splitlines()) == sorted(first.splitlines())
 
 
+def test_lines_that_are_written_again_are_counted(tmp_path: Path) -> None:
+    path, out = write(tmp_path / "a.wav", voice(150, 1.0)), tmp_path / "d.jsonl"
+    text = run(path, "--out", out)
+    assert "notes on what is wrong" not in text
+    assert "described anew" not in text
+    write(path, voice(300, 1.0))
+    text = run(path, "--out", out)
+    assert "1 described anew: the line was of another clip" in text
+    assert f"{out.name}.before" in "".join(text.split())
+    (line,) = map(json.loads, out.read_bytes().splitlines())
+    assert line["measures"]["pitch"] == pytest.approx(300, rel=0.01)
+    told = json.loads(run(path, "--out", out, "--language", "es", "--json", "-"))
+    assert sum(told["anew"].values()) == 1
+
+
+def test_names_of_what_there_is(tmp_path: Path) -> None:
+    assert "unknown language 'xx' (known: en, es)" in refused("a.wav", "--language", "xx")
+    assert "unknown sex 'x' (known: female, male)" in refused("a.wav", "--sex", "x")
+
+
+def test_broken_mp3_is_told_once(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "a.mp3"
+    soundfile.write(path, voice(150, 4.0), 16_000)
+    good = path.read_bytes()
+    path.write_bytes(good[:700] + bytes(3000) + good[700:900])
+    assert "cannot be decoded" in refused(path)
+    os.write(2, b"still here")
+    assert capfd.readouterr().err == "still here"
+
+
+def test_channels_that_cancel_out_are_no_silence(tmp_path: Path) -> None:
+    one = voice(150, 1.0)
+    path = write(tmp_path / "a.wav", np.stack([one, -one], axis=1))
+    (clip,) = json.loads(run(path, "--json", "-"))["clips"]
+    assert clip["status"] == "ok"
+    assert clip["notes"] == ["its channels cancel out: measured from channel 1 alone"]
+    alone = json.loads(run(write(tmp_path / "b.wav", one), "--json", "-"))["clips"][0]
+    assert clip["measures"] == alone["measures"]
+    # One channel that nobody spoke into cancels nothing out: the mean is what is measured.
+    quiet = 10 ** (-58 / 20) * one / np.sqrt(np.mean(one**2))
+    path = write(tmp_path / "c.wav", np.stack([quiet, 0 * quiet], axis=1))
+    assert json.loads(run(path, "--json", "-"))["clips"][0]["status"] == "silent"
+
+
 def test_nothing_that_can_be_read_is_bad_input(tmp_path: Path) -> None:
     (tmp_path / "bad.wav").write_bytes(b"RIFF")
-    assert "none of 2 clips could be read" in refused(tmp_path / "bad.wav", tmp_path / "gone.wav")
+    done = CliRunner().invoke(app, [str(tmp_path / "bad.wav"), str(tmp_path / "gone.wav")])
+    assert done.stdout == ""
+    message = str(done.exception)
+    assert "none of 2 clips could be read" in message
+    assert f"{tmp_path / 'gone.wav'}: is not there; expected a sound file." in message
     out = tmp_path / "d.jsonl"
     assert "none of 1 clips" in refused(tmp_path / "bad.wav", "--out", out)
     assert json.loads(out.read_bytes())["status"] == "unreadable"
@@ -112,6 +163,22 @@ def test_a_file_is_not_mixed(folder: Path, tmp_path: Path) -> None:
     run(folder / "spk0_00.wav", "--out", out)
     message = refused(folder / "spk1_01.wav", "--out", out, "--language", "es")
     assert "Name another file with --out" in message
+
+
+def test_files_that_are_no_statistics(tmp_path: Path) -> None:
+    path, file = write(tmp_path / "a.wav", voice(150, 1.0)), tmp_path / "voices.json"
+    for text, why in (
+        ("{", "it is not JSON"),
+        ('{"clips": 3}', "'source' is missing"),
+        ('{"source": "x", "clips": 3, "more": 1}', "'more' is unknown"),
+        (
+            '{"source": "x", "clips": 3, "corpus": {"pitch": [3, 2, 1, 0]}}',
+            "corpus.pitch: four numbers in rising order are needed",
+        ),
+    ):
+        file.write_text(text, "utf-8")
+        done = CliRunner().invoke(app, [str(path), "--statistics", str(file)])
+        assert f"no statistics of voices ({why})" in str(done.exception)
 
 
 def test_statistics_are_never_fitted_to_a_test_split() -> None:

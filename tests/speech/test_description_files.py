@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,7 @@ from ovbench.io.lock import locked
 from ovbench.speech.clips import find_clips
 from ovbench.speech.describe import Description
 from ovbench.speech.describer import Clip, open_describer
-from ovbench.speech.files import write_descriptions
+from ovbench.speech.files import BEFORE, CHANGED, OTHER, UNMARKED, write_descriptions
 
 
 class Scripted:
@@ -47,7 +49,7 @@ def lines(path: Path) -> list[dict[str, object]]:
 
 def test_a_line_a_clip_in_order(tmp_path: Path) -> None:
     out = tmp_path / "d.jsonl"
-    assert write_descriptions(out, Scripted(), CLIPS) == {"ok": 5}
+    assert write_descriptions(out, Scripted(), CLIPS).counts == {"ok": 5}
     assert [line["id"] for line in lines(out)] == list("abcde")
     assert {line["describer"] for line in lines(out)} == {"scripted@1"}
     assert not (tmp_path / ".lock").exists()
@@ -60,10 +62,10 @@ def test_a_killed_run_goes_on_to_the_same_file(tmp_path: Path) -> None:
         write_descriptions(broken, Scripted(dies_at="d"), CLIPS)
     assert [line["id"] for line in lines(broken)] == list("abc")
     again = Scripted()
-    assert write_descriptions(broken, again, CLIPS) == {"ok": 5}
+    assert write_descriptions(broken, again, CLIPS).counts == {"ok": 5}
     assert again.asked == ["d", "e"]
     assert broken.read_bytes() == whole.read_bytes()
-    assert write_descriptions(broken, again, CLIPS) == {"ok": 5}
+    assert write_descriptions(broken, again, CLIPS).counts == {"ok": 5}
     assert again.asked == ["d", "e"]
 
 
@@ -80,17 +82,73 @@ def test_wherever_the_last_line_is_torn_it_is_mended(tmp_path: Path) -> None:
         assert out.read_bytes() == data
 
 
-def test_another_describer_is_refused_and_changes_nothing(tmp_path: Path) -> None:
+def test_another_describer_does_all_again_and_never_mixes(tmp_path: Path) -> None:
     out = tmp_path / "d.jsonl"
     write_descriptions(out, Scripted(), CLIPS)
     before = out.read_bytes()
     with pytest.raises(InputError, match=r"scripted@1, and this is scripted@2"):
-        write_descriptions(out, Scripted("scripted@2"), CLIPS)
+        write_descriptions(out, Scripted("scripted@2"), CLIPS[:4])
     assert out.read_bytes() == before
+    again = Scripted("scripted@2")
+    found = write_descriptions(out, again, CLIPS)
+    assert (found.counts, found.anew) == ({"ok": 5}, {OTHER: 5})
+    assert again.asked == list("abcde")
+    assert {line["describer"] for line in lines(out)} == {"scripted@2"}
+    assert Path(f"{out}{BEFORE}").read_bytes() == before
+    with pytest.raises(InputError, match="scripted@2, and this is scripted@1"):
+        write_descriptions(out, Scripted(), CLIPS[:4])
     theirs = tmp_path / "theirs.jsonl"
     theirs.write_text('{"id": "a", "description": "x", "status": "ok", "language": "en"}\n')
     with pytest.raises(InputError, match="something else"):
         write_descriptions(theirs, Scripted(), CLIPS)
+
+
+@pytest.fixture
+def heard(tmp_path: Path) -> list[Clip]:
+    """Three clips that exist."""
+    for name in "abc":
+        (tmp_path / f"{name}.wav").write_bytes(name.encode())
+    return [Clip(name, str(tmp_path / f"{name}.wav"), f"said {name}") for name in "abc"]
+
+
+def test_another_clip_with_a_known_id_is_described_anew(tmp_path: Path, heard: list[Clip]) -> None:
+    out = tmp_path / "d.jsonl"
+    write_descriptions(out, Scripted(), heard)
+    before = out.read_bytes()
+    sha = hashlib.sha256(b"b").hexdigest()
+    assert [line["sha256"] for line in lines(out)][1] == sha
+    (tmp_path / "b.wav").write_bytes(b"another clip")
+    again = Scripted()
+    found = write_descriptions(out, again, heard)
+    assert again.asked == ["b"]
+    assert (found.counts, found.anew) == ({"ok": 3}, {CHANGED: 1})
+    assert {line["id"]: line["sha256"] == sha for line in lines(out)} == dict.fromkeys("abc", False)
+    assert Path(f"{out}{BEFORE}").read_bytes() == before
+    assert not write_descriptions(out, again, heard).anew
+
+
+@pytest.mark.parametrize("field", ["transcript", "speaker", "sex"])
+def test_other_words_or_another_speaker_are_described_anew(
+    tmp_path: Path, heard: list[Clip], field: str
+) -> None:
+    out, again = tmp_path / "d.jsonl", Scripted()
+    write_descriptions(out, Scripted(), heard)
+    changed = [heard[0], replace(heard[1], **{field: "other"}), heard[2]]
+    assert write_descriptions(out, again, changed).anew == {CHANGED: 1}
+    assert again.asked == ["b"]
+
+
+def test_lines_of_before_without_a_hash_are_written_again(
+    tmp_path: Path, heard: list[Clip]
+) -> None:
+    out, again = tmp_path / "d.jsonl", Scripted()
+    write_descriptions(out, Scripted(), heard)
+    old = [{k: v for k, v in line.items() if k not in ("sha256", "beside")} for line in lines(out)]
+    out.write_text("".join(json.dumps(line) + "\n" for line in old), "utf-8")
+    (tmp_path / "c.wav").unlink()  # a clip that is gone keeps what was said of it
+    assert write_descriptions(out, again, heard).anew == {UNMARKED: 2}
+    assert again.asked == ["a", "b"]
+    assert sorted(str(line["id"]) for line in lines(out)) == ["a", "b", "c"]
 
 
 def test_a_file_that_is_damaged_in_its_middle_is_refused(tmp_path: Path) -> None:
@@ -108,9 +166,9 @@ def test_a_file_that_is_damaged_in_its_middle_is_refused(tmp_path: Path) -> None
 def test_what_could_not_be_read_is_tried_again(tmp_path: Path) -> None:
     out = tmp_path / "d.jsonl"
     clips = [Clip("a", "absent.wav"), *CLIPS[1:3]]
-    assert write_descriptions(out, Scripted(), clips) == {"ok": 2, "unreadable": 1}
+    assert write_descriptions(out, Scripted(), clips).counts == {"ok": 2, "unreadable": 1}
     again = Scripted()
-    assert write_descriptions(out, again, CLIPS[:3]) == {"ok": 3}
+    assert write_descriptions(out, again, CLIPS[:3]).counts == {"ok": 3}
     assert again.asked == ["a"]
     assert sorted(line["id"] for line in lines(out)) == ["a", "b", "c"]
 
@@ -118,7 +176,7 @@ def test_what_could_not_be_read_is_tried_again(tmp_path: Path) -> None:
 def test_lines_of_other_clips_stay(tmp_path: Path) -> None:
     out = tmp_path / "d.jsonl"
     write_descriptions(out, Scripted(), CLIPS[:2])
-    assert write_descriptions(out, Scripted(), CLIPS[2:]) == {"ok": 3}
+    assert write_descriptions(out, Scripted(), CLIPS[2:]).counts == {"ok": 3}
     assert [line["id"] for line in lines(out)] == list("abcde")
 
 
@@ -145,7 +203,7 @@ def test_a_full_disk_keeps_what_was_written(
     with pytest.raises(OvbenchError, match=r"No space left.*goes on"):
         write_descriptions(out, Scripted(), CLIPS)
     monkeypatch.undo()
-    assert write_descriptions(out, Scripted(), CLIPS) == {"ok": 5}
+    assert write_descriptions(out, Scripted(), CLIPS).counts == {"ok": 5}
 
 
 def test_the_file_is_a_tasks_descriptions(tmp_path: Path) -> None:
@@ -187,10 +245,19 @@ def test_a_file_whose_name_looks_like_a_pattern(tree: Path) -> None:
     assert ids(tree / "a[1].wav") == ["a[1]"]
 
 
+def test_one_stem_in_two_formats_keeps_the_suffixes(tree: Path) -> None:
+    (tree / "a.flac").write_bytes(b"y")
+    assert ids(tree) == ["a.flac", "a.wav", "one/b", "one/two/c"]
+    assert ids(tree / "a.wav", tree / "a.flac") == ["a.wav", "a.flac"]
+    (tree / "a.wav.wav").write_bytes(b"z")
+    with pytest.raises(InputError, match=r"two clips have the id 'a\.wav'.*[Rr]ename"):
+        ids(tree)
+
+
 def test_two_files_with_one_id_are_refused(tree: Path) -> None:
     (tree / "one" / "a.wav").write_bytes(b"y")
     assert ids(tree) == ["a", "one/a", "one/b", "one/two/c"]
-    with pytest.raises(InputError, match="two clips have the id 'a'"):
+    with pytest.raises(InputError, match=r"two clips have the id 'a\.wav'.*the one folder"):
         ids(tree / "a.wav", tree / "one" / "a.wav")
 
 

@@ -51,7 +51,7 @@ def test_a_population_needs_twenty_clips() -> None:
     fitted = fit_statistics([*few, *many], "x")
     assert set(fitted.speakers) == {"ben"}
     assert set(fitted.sexes) == {"male"}
-    with pytest.raises(InputError, match="20 clips or more"):
+    with pytest.raises(InputError, match="at least 20 training clips"):
         fit_statistics(few, "x")
 
 

@@ -39,7 +39,8 @@ def test_a_card_is_named_as_its_file_and_says_what_a_person_needs(card: Card) ->
     for said in (card.title, card.licence, card.access, card.description, card.citation):
         assert said.strip()
     assert card.contents
-    assert card.files or not card.places, "what does not ship has files that are looked for"
+    looked_for = card.files or card.corpora
+    assert looked_for or not card.places, "what does not ship has files that are looked for"
     assert card.places or not card.files
     for path in (*card.places, *(file.path for file in card.files)):
         assert not path.startswith("/")

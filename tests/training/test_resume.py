@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 from ovbench.errors import InputError, InterruptedRunError, OvbenchError, ValidationError
 from ovbench.io.folders import settle, whole_folder
 from ovbench.io.lock import locked
-from ovbench.training import checkpoint
+from ovbench.training import states
 from ovbench.training.report import StepReport
 from ovbench.training.train import train
 
@@ -133,7 +133,7 @@ def test_a_best_adapter_that_is_gone_is_missed(tmp_path: Path) -> None:
     with pytest.raises(InterruptedRunError):
         run(tmp_path, on_step=stop_after(5))
     shutil.rmtree(tmp_path / "adapter")
-    with pytest.raises(InputError, match="the adapter of step 4, the best so far, is gone"):
+    with pytest.raises(InputError, match="the weights of step 4, the best so far, are gone"):
         run(tmp_path, resume=True)
 
 
@@ -165,7 +165,7 @@ def test_states_hold_no_pickles_and_only_the_newest_two(unbroken: Path) -> None:
         "step-00000008",
         "step-00000012",
     ]
-    assert checkpoint.KEPT == 2
+    assert states.KEPT == 2
 
 
 def test_a_folder_is_whole_or_as_it_was(tmp_path: Path) -> None:

@@ -9,13 +9,13 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, PrivateAttr, ValidationInfo, field_validator, model_validator
 
-from ovbench.errors import UnknownNameError
 from ovbench.systems.recipe_base import (
     EVAL_TASKS,
     TRAIN_TASK,
     BaseRecipe,
     ScaleName,
     scale_name,
+    scale_of,
 )
 from ovbench.systems.settings import Count, Frozen, Number, Whole
 
@@ -104,23 +104,8 @@ class ExternalRecipe(BaseRecipe):
         return self
 
     def scale(self, name: str) -> ExternalScale:
-        """The part for one scale.
-
-        Raises
-        ------
-        UnknownNameError
-            If the recipe has no such scale.
-        """
-        for known, scale in self.scales.items():
-            if known == name:
-                return scale
-        scale_name(name)
-        raise UnknownNameError(
-            f"scale of {self.name}",
-            name,
-            self.scales,
-            mend=f"choose one with --scale {next(iter(self.scales))}",
-        )
+        """The part for one scale. Raises :class:`UnknownNameError` if the recipe has no such."""
+        return scale_of(self.name, self.scales, name)
 
     def train_task(self, scale: str) -> str:
         """The task whose train split stands for its training data, where one is asked for."""

@@ -101,8 +101,8 @@ class ExternalSystem:
         self._program: Program | None = None
         self._fresh = True
         """Whether the program has not answered since its start."""
-        self._works = False
-        """Whether it has ever answered."""
+        self.works = False
+        """Whether it has ever answered, in this run or before it was interrupted."""
         self._failures = 0
         """In a row, without an answer between."""
         self._since = 0.0
@@ -128,7 +128,7 @@ class ExternalSystem:
             while told < len(items):
                 self._fill(work, min(self.recipe.batch, batch_size))
                 self._listen(work)
-                if not (work.todo or work.flight or self._works):
+                if not (work.todo or work.flight or self.works):
                     raise self._stopped("has not answered a single item")
                 while told < len(items) and items[told].id in work.answers:
                     yield work.answers.pop(items[told].id)
@@ -173,7 +173,7 @@ class ExternalSystem:
         del work.flight[answer.id]
         work.answers[answer.id] = answer
         self._since = time.monotonic()
-        self._fresh, self._works, self._failures = False, True, 0
+        self._fresh, self.works, self._failures = False, True, 0
 
     @property
     def _called(self) -> str:
@@ -198,7 +198,7 @@ class ExternalSystem:
         self.kill()
         words = "" if program is None else program.last_words()
         times = f", {self._failures} times in a row" if self._failures > 1 else ""
-        never = "" if self._works else " It has answered nothing so far; does it flush each line?"
+        never = "" if self.works else " It has answered nothing so far; does it flush each line?"
         said = f" Its last words:\n{words}" if words else " It said nothing on standard error."
         return OvbenchError(f"{self._called} {what}{times}.{never}{said}")
 

@@ -24,12 +24,13 @@ from transformers import (
     WhisperFeatureExtractor,
 )
 
-from ovbench.errors import InputError, UnknownNameError
+from ovbench.errors import InputError
 from ovbench.speech.audio_llm import AudioLlm
 from ovbench.speech.audio_llm_inputs import QWEN2_AUDIO, Family, chat_ids, control_id, family_of
-from ovbench.systems.backbones import TINY, locate, read_config, read_json, weights_sha256
+from ovbench.systems.backbones import TINY, read_config, read_json, weights_sha256
+from ovbench.systems.broken import told_of
 from ovbench.systems.devices import resolve_device, resolve_dtype
-from ovbench.systems.hearing.describers import DESCRIBERS, TINY_LLM, KnownLlm, known_llm
+from ovbench.systems.hearing.describers import TINY_LLM, locate_llm
 from ovbench.systems.hearing.pretrained import load_pretrained
 from ovbench.systems.loading import load_base, load_tokenizer
 
@@ -83,7 +84,7 @@ def open_audio_llm(
 
 
 def _from_files(name: str, dtype: torch.dtype) -> AudioLlm:
-    folder = _locate(name)
+    folder = locate_llm(name)
     family = family_of(read_config(folder), str(folder / "config.json"))
     tokenizer = _tokenizer(folder, family)
     kind: type[PreTrainedModel] = getattr(transformers, family.model_class)
@@ -99,31 +100,6 @@ def _from_files(name: str, dtype: torch.dtype) -> AudioLlm:
     )
 
 
-def _locate(name: str) -> Path:
-    known = known_llm(name)
-    if known is None and "/" not in name and not Path(name).is_dir():
-        raise UnknownNameError(
-            "audio language model", name, DESCRIBERS[1:], mend="or give the folder of one"
-        )
-    try:
-        return locate(known.hub if known and not Path(name).is_dir() else name)
-    except InputError as error:
-        if known is None or error.where is not None:
-            raise
-        raise missing_weights(error.found, known) from None
-
-
-def missing_weights(found: str, known: KnownLlm) -> InputError:
-    """What is told where a known model is not on this machine."""
-    return InputError(
-        found,
-        expected=f"{known.gigabytes:g} GB of weights in the hub's cache or a folder, and a GPU "
-        f"with about {1.25 * known.gigabytes:.0f} GB; licence of the weights: {known.licence}",
-        mend=f"get them with: {known.download} (or name the folder in which they are; prosody and "
-        f"{TINY_LLM} need no download)",
-    )
-
-
 def _tokenizer(folder: Path, family: Family) -> PreTrainedTokenizerBase:
     if (folder / "tekken.json").exists() and not (folder / "tokenizer.json").exists():
         if find_spec("mistral_common") is None:
@@ -132,9 +108,10 @@ def _tokenizer(folder: Path, family: Family) -> PreTrainedTokenizerBase:
                 where=str(folder),
                 mend="install what reads it: pip install mistral-common",
             )
-        own: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
-            folder, local_files_only=True, trust_remote_code=False
-        )
+        with told_of("the tokenizer", folder):
+            own: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
+                folder, local_files_only=True, trust_remote_code=False
+            )
         return own
     return load_tokenizer(folder)
 
@@ -157,9 +134,10 @@ def _extractor(folder: Path) -> WhisperFeatureExtractor:
         told = read_json(folder / file)
         fields = told.get("feature_extractor", told)
         if isinstance(fields, dict) and "feature_size" in fields:
-            return WhisperFeatureExtractor(  # type: ignore[no-untyped-call]
-                **{name: fields[name] for name in _FEATURES if name in fields}
-            )
+            with told_of("the feature extractor", folder / file):
+                return WhisperFeatureExtractor(  # type: ignore[no-untyped-call]
+                    **{name: fields[name] for name in _FEATURES if name in fields}
+                )
     raise InputError(
         "there are no settings of a feature extractor",
         where=str(folder),

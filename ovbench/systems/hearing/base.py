@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ovbench.errors import InputError
 from ovbench.systems.answers import Answer
+from ovbench.systems.hearing.clips import Clips
 
 if TYPE_CHECKING:
     from ovbench.systems.hearing.recipes import AudioPolicy
@@ -51,6 +52,14 @@ class SpeechModel(nn.Module, ABC):
     @abstractmethod
     def answers(self, items: Sequence[Item]) -> list[Answer]:
         """An answer for each, in their order; an item with a :meth:`fault` gets status error."""
+
+    def lengths(self, items: Sequence[Item]) -> str | None:
+        """What becomes of clips that are longer than the model is shown, in words; None: none is.
+
+        (:meth:`ovbench.systems.hearing.clips.Clips.lengths`.)
+        """
+        clips = getattr(self, "clips", None)
+        return clips.lengths(items) if isinstance(clips, Clips) else None
 
     def target(self, categories: Sequence[str]) -> Tensor:
         """The index of each canonical class among :attr:`classes`, int64, on the CPU."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from ovbench.errors import InputError, MissingExtraError, UnknownNameError
 from ovbench.speech.audio_llm_prompts import read_question
+from ovbench.systems.backbones import locate
 
 if TYPE_CHECKING:
     from ovbench.speech.describer import Describer
@@ -66,6 +67,41 @@ def known_llm(name: str) -> KnownLlm | None:
         if name.lower() in (short, known.hub.lower()):
             return known
     return None
+
+
+def locate_llm(name: str) -> Path:
+    """The folder of an audio language model's weights on this machine.
+
+    Raises
+    ------
+    InputError
+        If they are not here (the message says how large they are and how to get them), or the
+        folder does not hold a model that ovbench loads.
+    UnknownNameError
+        If it is no folder, and no name that the hub could have.
+    """
+    known = known_llm(name)
+    if known is None and "/" not in name and not Path(name).is_dir():
+        raise UnknownNameError(
+            "audio language model", name, DESCRIBERS[1:], mend="or give the folder of one"
+        )
+    try:
+        return locate(known.hub if known and not Path(name).is_dir() else name)
+    except InputError as error:
+        if known is None or error.where is not None:
+            raise
+        raise missing_weights(error.found, known) from None
+
+
+def missing_weights(found: str, known: KnownLlm) -> InputError:
+    """What is told where a known model is not on this machine."""
+    return InputError(
+        found,
+        expected=f"{known.gigabytes:g} GB of weights in the hub's cache or a folder, and a GPU "
+        f"with about {1.25 * known.gigabytes:.0f} GB; licence of the weights: {known.licence}",
+        mend=f"get them with: {known.download} (or name the folder in which they are; prosody and "
+        f"{TINY_LLM} need no download)",
+    )
 
 
 def open_describer(

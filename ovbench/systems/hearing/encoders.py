@@ -37,10 +37,11 @@ from transformers import (
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
 from ovbench.errors import InputError, UnknownNameError
-from ovbench.systems.backbones import locate, read_config, read_json, weights_sha256
+from ovbench.systems.backbones import read_config, read_json, weights_sha256
 from ovbench.systems.devices import resolve_device, resolve_dtype
 from ovbench.systems.hearing.clips import RATE
 from ovbench.systems.hearing.pretrained import load_pretrained
+from ovbench.systems.hearing.weights import locate_part
 
 Family = Literal["whisper", "wavlm", "wav2vec2", "hubert"]
 Clip = NDArray[np.float32]
@@ -53,16 +54,6 @@ _CLASSES: dict[str, type[PreTrainedModel]] = {
     "hubert": HubertModel,
 }
 """By the ``model_type`` of a configuration."""
-_SIZES = {
-    "openai/whisper-tiny": "0.15 GB of weights",
-    "openai/whisper-base": "0.29 GB of weights",
-    "openai/whisper-small": "0.97 GB of weights",
-    "openai/whisper-large-v3": "3.1 GB of weights",
-    "microsoft/wavlm-base-plus": "0.38 GB of weights",
-    "microsoft/wavlm-large": "1.3 GB of weights",
-    "facebook/mms-300m": "1.3 GB of weights",
-    "facebook/hubert-large-ls960-ft": "1.3 GB of weights",
-}
 
 
 class SpeechEncoder(nn.Module):
@@ -335,14 +326,12 @@ def _locate(name: str) -> Path:
             "speech encoder", name, TINY, mend="give a folder, or a name like openai/whisper-tiny"
         )
     try:
-        return locate(name)
+        return locate_part(name)
     except InputError as error:
-        pickled = "pickled" in error.found
+        if "pickled" not in error.found:
+            raise
         raise InputError(
-            error.found,
-            where=error.where,
-            expected=error.expected or _SIZES.get(name),
-            mend=_CONVERT if pickled else error.mend,
+            error.found, where=error.where, expected=error.expected, mend=_CONVERT
         ) from None
 
 

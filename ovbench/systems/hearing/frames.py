@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
+from tokenize import TokenError
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +20,8 @@ from ovbench.systems.hearing.windows import windows_of
 from ovbench.tasks import Item
 
 Vectors = NDArray[np.float32]
+_UNREADABLE = (OSError, ValueError, TypeError, EOFError, MemoryError, SyntaxError, TokenError)
+"""What a header that is no header raises, too: NumPy reads it as Python."""
 FEATURES = "features:"
 """Begins the name of an encoder that is another program."""
 
@@ -152,13 +155,15 @@ class FileFrames(Frames):
     def _vectors(self, item: Item) -> Vectors | str:
         if item.audio is None:
             return "has no audio file"
-        path = Path(item.audio).with_suffix(f".{self.name}.npy")
+        path = _vectors_of(item.audio, self.name)
         try:
             with path.open("rb") as file:
                 found = np.lib.format.read_array(file, allow_pickle=False)
         except FileNotFoundError:
-            raise _not_there(path, self.name, self.size) from None
-        except (OSError, ValueError, EOFError, MemoryError) as error:
+            raise _not_there(
+                "a clip's vectors are not there", str(path), self.name, self.size
+            ) from None
+        except _UNREADABLE as error:
             return f"has a damaged file of vectors, {path.name} ({error})"
         if found.dtype.kind != "f":
             return f"has no vectors of numbers in {path.name}"
@@ -170,7 +175,28 @@ class FileFrames(Frames):
         return np.ascontiguousarray(rows, np.float32)
 
 
-def _not_there(path: Path, name: str, size: int) -> InputError:
+def require_vectors(name: str, size: int, items: Sequence[Item]) -> None:
+    """Go on if every clip has its file of vectors.
+
+    Raises
+    ------
+    InputError
+        If files are missing, or there is no clip that they could belong to.
+    """
+    paths = [_vectors_of(item.audio, name) for item in items if item.audio]
+    absent = [path for path in paths if not path.is_file()]
+    if absent:
+        found = f"{len(absent)} of {len(paths)} clips have no vectors of {name}"
+        raise _not_there(found, f"{absent[0]}, the first of them", name, size)
+    if not paths:
+        raise _not_there(f"there are no clips with vectors of {name}", None, name, size)
+
+
+def _vectors_of(clip: str, name: str) -> Path:
+    return Path(clip).with_suffix(f".{name}.npy")
+
+
+def _not_there(found: str, where: str | None, name: str, size: int) -> InputError:
     program = "the program that makes them"
     if name.startswith("emotion2vec"):
         # Of nine classes, as the one that thau-emo2vec-gemma's authors took.
@@ -179,8 +205,8 @@ def _not_there(path: Path, name: str, size: int) -> InputError:
             "granularity='frame', extract_embedding=True)[0]['feats'], and numpy.save"
         )
     return InputError(
-        "a clip's vectors are not there",
-        where=str(path),
+        found,
+        where=where,
         expected=f"an array (frames, {size}) beside each clip",
         mend=f"write them with {program}",
     )

@@ -26,6 +26,7 @@ from __future__ import annotations
 
 import pickle
 import re
+import struct
 import warnings
 import zipfile
 from collections.abc import Sequence
@@ -34,11 +35,11 @@ from pathlib import Path
 from typing import cast
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
 from ovbench.errors import InputError
+from ovbench.systems.broken import FAULTS
 from ovbench.systems.hearing.classifier import SpeechClassifier
 from ovbench.systems.hearing.opening import build_model
 from ovbench.systems.hearing.recipes import FfnLora, SpeechClassifierRecipe
@@ -50,6 +51,8 @@ _LORA = re.compile(r"backbone_model\.(.+)\.(lora_[AB])")
 _HEAD = {"model_seq": "convolutions", "out_layer": "out"}
 _MEAN = ("layer_weights", "weights")
 """What the release and the training code call the weights of the mean over hidden states."""
+_PARALLEL = "module."
+"""Begins the names of a model that was saved with the DataParallel around it."""
 _UNUSED = {"whisper": "backbone_model.decoder.", "wav2vec2": "layer_norm."}
 """Beginning of the names that have no part in a model, by the encoder's family."""
 _WEIGHT_NORM = {"weight_g": "parametrizations.weight.original0",
@@ -109,6 +112,7 @@ def import_peft_ser(
     released = [(file, _read(file)) for file in files]
     model = cast(SpeechClassifier, build_model(recipe, scale, device="cpu", base=base))
     unused = _UNUSED.get(model.encoder.family)
+    wanted = model.trained_state()
     state: State = {}
     seen: dict[str, Path] = {}
     checked = left_out = 0
@@ -117,6 +121,7 @@ def import_peft_ser(
             ours = _trained_name(name, model)
             _refuse_twice(ours or name, name, file, seen)
             if ours is not None:
+                _refuse_misshapen(name, tensor, wanted.get(ours), file)
                 _refuse_broken(name, tensor, file)
                 state[ours] = tensor.float()
             elif unused is not None and name.startswith(unused):
@@ -138,6 +143,22 @@ def _refuse_twice(key: str, name: str, file: Path, seen: dict[str, Path]) -> Non
             expected="the two files of one released model, the head's and LoRA's",
         )
     seen[key] = file
+
+
+def _refuse_misshapen(name: str, tensor: Tensor, wanted: Tensor | None, file: Path) -> None:
+    """Refuse a shape first of all: a file of a few bytes can hold a tensor of any."""
+    if tensor.layout is not torch.strided or tensor.is_quantized or not tensor.is_floating_point():
+        raise InputError(
+            f"{name} is of type {tensor.dtype}, {tensor.layout}",
+            where=str(file),
+            expected="plain numbers with a fraction",
+        )
+    if wanted is not None and tensor.shape != wanted.shape:
+        raise InputError(
+            f"the weights do not fit the model: {name} is {tuple(tensor.shape)}",
+            where=str(file),
+            expected=f"{tuple(wanted.shape)}",
+        )
 
 
 def _refuse_broken(name: str, tensor: Tensor, file: Path) -> None:
@@ -185,7 +206,7 @@ def _read(file: Path) -> State:
             where=str(file),
             expected="a state dict as PyTorch saves it; ovbench never runs a file's code",
         ) from None
-    except (SafetensorError, RuntimeError, EOFError, ValueError, zipfile.BadZipFile) as error:
+    except (*FAULTS, EOFError, struct.error, zipfile.BadZipFile) as error:
         reason = str(error).strip().partition("\n")[0] or "cut off"
         raise InputError(f"is damaged or no checkpoint ({reason})", where=str(file)) from None
     if not isinstance(loaded, dict) or not loaded:
@@ -193,9 +214,31 @@ def _read(file: Path) -> State:
     for name, value in loaded.items():
         if not (isinstance(name, str) and isinstance(value, Tensor)):
             raise InputError(
-                f"{name!r} is no tensor", where=str(file), expected="a state dict, name to tensor"
+                f"{name!r} is no tensor",
+                where=str(file),
+                expected="a state dict, name to tensor",
+                mend=_unpacked(file, f"torch.load({file.name!r}, weights_only=True)[{name!r}]")
+                if isinstance(value, dict) and value
+                else None,
             )
+    if all(name.startswith(_PARALLEL) for name in loaded):
+        inner = "{k.removeprefix('module.'): v for k, v in "
+        raise InputError(
+            f"every name begins with {_PARALLEL!r}",
+            where=str(file),
+            expected="the names of the model itself, not of the DataParallel around it",
+            mend=_unpacked(file, f"{inner}torch.load({file.name!r}, weights_only=True).items()}}"),
+        )
     return loaded
+
+
+def _unpacked(file: Path, weights: str) -> str:
+    """How to make a file of the state dict alone."""
+    name = f"{file.stem}-weights.pt"
+    return (
+        f'save the state dict alone, in that folder, with: python -c "import torch; '
+        f'torch.save({weights}, {name!r})", and name {name}'
+    )
 
 
 def _trained_name(name: str, model: SpeechClassifier) -> str | None:
@@ -238,7 +281,8 @@ def _check_frozen(name: str, tensor: Tensor, model: SpeechClassifier, where: str
         )
     if name.endswith("embed_positions.weight"):  # their code cuts the table to a clip's length
         mine = mine[: len(tensor)]
-    if mine.shape != tensor.shape or not torch.equal(mine.float(), tensor.float()):
+    plain = tensor.layout is torch.strided and not tensor.is_quantized
+    if not plain or mine.shape != tensor.shape or not torch.equal(mine.float(), tensor.float()):
         raise InputError(
             f"the checkpoint was trained on another encoder: {name} differs from that of "
             f"{model.encoder.name}",

@@ -7,14 +7,18 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ovbench.systems.backbones import locate
 from ovbench.systems.devices import resolve_device, resolve_dtype
-from ovbench.systems.hearing.recipes import FROZEN_PARTS
+from ovbench.systems.hearing.frames import FEATURES, require_vectors
+from ovbench.systems.hearing.recipes import FROZEN_PARTS, ProjectorScale
+from ovbench.systems.hearing.weights import locate_part
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ovbench.systems.hearing.base import SpeechModel
     from ovbench.systems.hearing.recipes import HearingRecipe
     from ovbench.systems.missing import Missing
+    from ovbench.tasks import Item
 
 
 def build_model(
@@ -73,10 +77,24 @@ def locate_frozen_parts(
     backbone of anything else.
     """
     names = recipe.scale(scale).model_dump(include=set(FROZEN_PARTS))
+    replaced = "audio_encoder" if recipe.kind == "gated_fusion" else "backbone"
     if base is not None:
-        names["audio_encoder" if recipe.kind == "gated_fusion" else "backbone"] = str(base)
-    for name in names.values():
+        names[replaced] = str(base)
+    for part, name in names.items():
         # Names without a slash are those of bundled parts, and of features that are files.
         if name and ("/" in name or Path(name).is_dir()):
             with missing.noted():
-                locate(name)
+                locate_part(name, base=part == replaced)
+
+
+def locate_features(
+    recipe: HearingRecipe, scale: str, items: Sequence[Item], missing: Missing
+) -> None:
+    """Note in ``missing`` that clips have no vectors beside them, of a recipe that reads such.
+
+    ``items``: those that it will hear; none where the data set is not here either.
+    """
+    part = recipe.scale(scale)
+    if isinstance(part, ProjectorScale) and part.feature_size is not None:
+        with missing.noted():
+            require_vectors(part.encoder.removeprefix(FEATURES), part.feature_size, items)

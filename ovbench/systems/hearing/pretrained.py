@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-from safetensors import SafetensorError
 from transformers import PreTrainedModel
 
 from ovbench.errors import InputError
+from ovbench.systems.broken import told_of
 from ovbench.systems.loading import bars
 
 M = TypeVar("M", bound=PreTrainedModel)
@@ -39,20 +39,16 @@ def load_pretrained(
         replace by random numbers).
     """
     read: Any = kind.from_pretrained
-    try:
-        with bars(shown=False):
-            model, told = read(
-                folder,
-                dtype=dtype,
-                use_safetensors=True,
-                local_files_only=True,
-                trust_remote_code=False,
-                output_loading_info=True,
-                **options,
-            )
-    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise InputError(f"{what} cannot be loaded: {reason}", where=str(folder)) from None
+    with told_of(what, folder), bars(shown=False):
+        model, told = read(
+            folder,
+            dtype=dtype,
+            use_safetensors=True,
+            local_files_only=True,
+            trust_remote_code=False,
+            output_loading_info=True,
+            **options,
+        )
     missing = sorted(name for name in told["missing_keys"] if not name.endswith(_NOT_NEEDED))
     if missing:
         raise InputError(

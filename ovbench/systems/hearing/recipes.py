@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Generic, Literal, Self, TypeVar
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from ovbench.errors import UnknownNameError
 from ovbench.systems.answer_words import check_words
-from ovbench.systems.recipe_base import BaseRecipe, PromptFile, ScaleName, scale_name
+from ovbench.systems.recipe_base import BaseRecipe, PromptFile, ScaleName, scale_of
 from ovbench.systems.settings import (
     Count,
     Decoding,
@@ -19,14 +18,23 @@ from ovbench.systems.settings import (
     RsLoraSettings,
 )
 
-Classes = Annotated[tuple[str, ...], Field(min_length=2)]
+
+def _distinct(classes: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(classes)) < len(classes):
+        raise ValueError("a class is named twice")
+    return classes
+
+
+Classes = Annotated[tuple[str, ...], Field(min_length=2), AfterValidator(_distinct)]
 """Canonical class ids, in the order of a model's outputs."""
+Beta = Annotated[Number, Field(ge=0, lt=1)]
+"""A decay of an optimiser's means."""
 
 
 class AudioPolicy(Frozen):
     """How a clip becomes samples. Every clip is made mono and resampled to 16 kHz."""
 
-    max_seconds: Number = Field(default=10.0, gt=0)
+    max_seconds: Number = Field(default=10.0, ge=0.025)
     """Longest stretch that the model is shown at once."""
     longer: Literal["crop", "window", "reject"] = "crop"
     """Of a longer clip: its first ``max_seconds``; windows of that length without overlap, whose
@@ -39,7 +47,8 @@ class Augmentation(Frozen):
     noise_snr: tuple[Number, Number] | None = None
     """White noise at a signal-to-noise ratio between these, dB."""
     time_mask: tuple[Number, Number] | None = None
-    """One stretch of the clip is silenced, of a share of it between these; below 1."""
+    """One stretch of the clip is silenced, of a share of it between these; below 1. The silence
+    fades in and out."""
 
     @model_validator(mode="after")
     def _shares_are_shares(self) -> Self:
@@ -57,7 +66,7 @@ class SpeechTraining(Frozen):
     epochs: Count
     """Most passes over the training split."""
     optimizer: Literal["adam", "adamw"] = "adamw"
-    betas: tuple[Number, Number] = (0.9, 0.999)
+    betas: tuple[Beta, Beta] = (0.9, 0.999)
     weight_decay: Number = Field(default=0.0, ge=0)
     schedule: Literal["constant", "plateau", "step"] = "constant"
     """``plateau``: halved, but not to below 5e-5, where the dev loss has not fallen for more than
@@ -107,18 +116,8 @@ class _Hearing(BaseRecipe, Generic[S]):
     scales: dict[ScaleName, S] = Field(min_length=1)
 
     def scale(self, name: str) -> S:
-        """The part for one scale.
-
-        Raises
-        ------
-        UnknownNameError
-            If the recipe has no such scale.
-        """
-        for known, scale in self.scales.items():
-            if known == name:
-                return scale
-        scale_name(name)
-        raise UnknownNameError(f"scale of {self.name}", name, self.scales)
+        """The part for one scale. Raises :class:`UnknownNameError` if the recipe has no such."""
+        return scale_of(self.name, self.scales, name)
 
     def classes_at(self, scale: str) -> tuple[str, ...]:
         """The classes at that scale."""

@@ -10,9 +10,11 @@ import torch
 from transformers import Wav2Vec2CTCTokenizer, Wav2Vec2FeatureExtractor, Wav2Vec2ForCTC
 
 from ovbench.errors import InputError
-from ovbench.systems.backbones import locate, read_config, weights_sha256
+from ovbench.systems.backbones import read_config, weights_sha256
+from ovbench.systems.broken import told_of
 from ovbench.systems.hearing.clips import RATE
 from ovbench.systems.hearing.pretrained import load_pretrained
+from ovbench.systems.hearing.weights import locate_part
 
 if TYPE_CHECKING:
     import numpy as np
@@ -69,16 +71,17 @@ def open_recognizer(
     InputError
         If the weights are not here, are damaged, or are not those of wav2vec 2.0 with CTC.
     """
-    folder = locate(name)
+    folder = locate_part(name)
     _check_kind(folder)
     what = "the speech recognizer"
     model = load_pretrained(Wav2Vec2ForCTC, folder, what, dtype)
-    try:
-        extractor = Wav2Vec2FeatureExtractor.from_pretrained(folder, local_files_only=True)
-        tokenizer = Wav2Vec2CTCTokenizer.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError, TypeError) as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise InputError(f"{what} cannot be loaded: {reason}", where=str(folder)) from None
+    with told_of(what, folder):
+        extractor = Wav2Vec2FeatureExtractor.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=False
+        )
+        tokenizer = Wav2Vec2CTCTokenizer.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=False
+        )
     torch.nn.Module.to(model, device)
     return Recognizer(model, extractor, tokenizer, name, weights_sha256(folder))
 

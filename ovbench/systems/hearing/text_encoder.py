@@ -15,6 +15,7 @@ from transformers import BertConfig, BertModel, PreTrainedTokenizerBase
 from ovbench.errors import InputError
 from ovbench.systems.backbones import TINY, locate, read_config, weights_sha256
 from ovbench.systems.hearing.pretrained import load_pretrained
+from ovbench.systems.hearing.weights import locate_part
 from ovbench.systems.loading import load_tokenizer
 
 TINY_TEXT = "tinybert"
@@ -93,7 +94,7 @@ def open_text_encoder(
     """
     if name == TINY_TEXT:
         return _tiny(device, dtype)
-    folder = locate(name)
+    folder = locate_part(name)
     _check_kind(folder)
     tokenizer = load_tokenizer(folder)
     if tokenizer.pad_token_id is None:

@@ -6,7 +6,6 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from ovbench.errors import UnknownNameError
 from ovbench.systems.recipe_base import (
     EVAL_TASKS,
     TRAIN_TASK,
@@ -14,6 +13,7 @@ from ovbench.systems.recipe_base import (
     PromptFile,
     ScaleName,
     scale_name,
+    scale_of,
 )
 from ovbench.systems.settings import Decoding, DescriberSettings, Frozen
 
@@ -79,17 +79,8 @@ class PipelineRecipe(BaseRecipe):
     scales: dict[ScaleName, PipelineScale] = Field(min_length=1)
 
     def scale(self, name: str) -> PipelineScale:
-        """The part for one scale.
-
-        Raises
-        ------
-        UnknownNameError
-            If the recipe has no such scale.
-        """
-        for known, scale in self.scales.items():
-            if known == name:
-                return scale
-        raise UnknownNameError(f"scale of {self.name}", name, self.scales)
+        """The part for one scale. Raises :class:`UnknownNameError` if the recipe has no such."""
+        return scale_of(self.name, self.scales, name)
 
     def train_task(self, scale: str) -> str:
         """The task whose train split statistics are fitted to, where none is named."""

@@ -20,6 +20,8 @@ _VOTE = {"voice": "VoiceVote", "audiovisual": "MultiModalVote"}
 """Part → column of the table; the part ``intended`` is in the clip's name."""
 _NAME = re.compile(r"(\d{4})_[A-Z]{3}_([A-Z]{3})_[A-Z]{2}")
 """Actor, sentence, emotion and level."""
+_RELEASED = "fold5"
+"""The fold that the splits without one are: PEFT-SER's released models were trained on it."""
 _POINTER_BYTES = 1000
 """A clip below this is no recording but the pointer that Git LFS leaves in its place."""
 _BROKEN = "1076_MTI_SAD_XX"
@@ -39,7 +41,7 @@ def read(folder: DataFolder, part: str, split: str) -> list[tuple[Item, Gold]]:
     InputError
         If the files are missing or damaged.
     """
-    chosen = people_of(split, ACTORS)
+    chosen = people_of(split if split.startswith("fold") else f"{_RELEASED}-{split}", ACTORS)
     rows = []
     for name, vote in sorted(_votes(folder, part).items()):
         match = _NAME.fullmatch(name)

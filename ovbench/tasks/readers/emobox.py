@@ -82,7 +82,7 @@ def _label_map(folder: DataFolder, corpus: str) -> dict[str, str]:
         text = whole_text(stream, str(path))
     try:
         found = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict) or not all(isinstance(v, str) for v in found.values()):
         raise InputError("no label map", where=str(path), expected='{"ang": "Angry", …}')
@@ -99,7 +99,7 @@ def _rows(path: Path) -> list[tuple[str, dict[str, object]]]:
                 continue
             try:
                 row = json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 row = None
             if not isinstance(row, dict):
                 raise InputError("not an item", where=where, expected="a JSON object per line")

@@ -6,6 +6,7 @@ import csv
 import math
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -99,7 +100,10 @@ def _label(entry: object, where: str) -> MerbenchLabel:
     if not isinstance(entry, Mapping):
         raise InputError(f"{entry!r:.60}", where=where, expected="{'emo': …, 'val': …}")
     emotion, value = entry.get("emo"), entry.get("val")
-    number = float(value) if isinstance(value, int | float) else None
+    number = None
+    if isinstance(value, int | float):
+        with suppress(OverflowError):  # a whole number of hundreds of digits
+            number = float(value)
     if number is not None and (number == NO_VALUE or not math.isfinite(number)):
         number = None
     if isinstance(emotion, float) and emotion.is_integer():
@@ -189,6 +193,7 @@ def clip(folders: Sequence[Path], *patterns: str) -> str | None:
     for folder in folders:
         for pattern in patterns:
             path = folder / pattern
-            if path.is_file():
-                return str(path)
+            with suppress(OSError):  # a name that is too long for any file
+                if path.is_file():
+                    return str(path)
     return None

@@ -7,6 +7,7 @@ import shutil
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from programs import ECHO, notes, recipe_of, write_program
 from pydantic import ValidationError
@@ -16,13 +17,14 @@ from ovbench.runs.evaluate import EvalOptions, evaluate
 from ovbench.runs.records import SystemRecord
 from ovbench.scoring import Options
 from ovbench.systems import load_recipe
-from ovbench.systems.external import example
+from ovbench.systems.external import example, stand_in
 from ovbench.systems.external.opening import open_system, record_fields, require_fields
 from ovbench.systems.external.recipe import ExternalRecipe
 from ovbench.systems.external.running import ExternalSystem
 from ovbench.systems.recipe import parse_recipe
 from ovbench.systems.registry import bundled_folder
 from ovbench.tasks import Item, load_task, task_ids
+from ovbench.testbed.speech import wav
 
 PAGE = Path(__file__).parents[3] / "docs" / "how-to" / "external-system.md"
 QUICK = EvalOptions(batch_size=8, limit=20, scoring=Options(draws=0, floors=False))
@@ -189,6 +191,36 @@ class TestBundled:
         assert [answer.id for answer in answers] == [item.id for item in items]
         assert {answer.status for answer in answers} == {"ok"}
         assert len({answer.text for answer in answers}) > 1
+
+    @pytest.mark.parametrize("name", MODELS)
+    def test_a_stand_in_runs_at_the_tiny_scale(self, name: str, tmp_path: Path) -> None:
+        recipe = bundled(name)
+        assert any("its scores are none of" in note for note in recipe.notes)
+        assert set(recipe.eval_tasks("tiny")) <= set(task_ids())
+        clip = tmp_path / "a.wav"
+        clip.write_bytes(wav(np.zeros(16_000)))
+        items = [
+            Item("a", "", "", str(clip)),
+            Item("b", "", "I am so angry, and sad.", str(clip)),
+            Item("c", "", "", str(tmp_path / "none.wav")),
+        ]
+        with open_system(recipe, "tiny") as system:
+            answers = list(system.predict(items, 3))
+        words = "neutral" if name.startswith("emo") else "angry, sad"
+        assert [answer.text for answer in answers] == ["neutral", words, ""]
+        assert [answer.status for answer in answers] == ["ok", "ok", "error"]
+
+    @pytest.mark.parametrize(
+        ("hertz", "gain", "word"),
+        [(300, 1.0, "happy"), (120, 1.0, "angry"), (300, 0.01, "fearful"), (120, 0.01, "sad")],
+    )
+    def test_the_stand_in_goes_by_level_and_pitch(
+        self, tmp_path: Path, hertz: int, gain: float, word: str
+    ) -> None:
+        time = np.arange(16_000) / 16_000
+        sound = sum(np.sin(2 * np.pi * hertz * n * time) / n for n in range(1, 10))
+        (tmp_path / "a.wav").write_bytes(wav(0.3 * gain * sound))
+        assert stand_in.heard(str(tmp_path / "a.wav")) == word
 
 
 class TestPage:

@@ -86,11 +86,40 @@ def test_one_stretch_of_a_share_between_two_is_silenced(low: float, high: float)
     lengths = []
     for _ in range(200):
         masked = augment(np.ones(1000, np.float32), Augmentation(time_mask=(low, high)), draw)
-        silent = np.flatnonzero(masked == 0)
-        lengths.append(len(silent))
-        assert len(silent) == 0 or silent[-1] - silent[0] + 1 == len(silent)
-    assert 1000 * low <= min(lengths) <= 1000 * low + 10
-    assert 1000 * high - 10 <= max(lengths) <= 1000 * high
+        changed = np.flatnonzero(masked < 1)
+        lengths.append(len(changed))
+        assert len(changed) == 0 or changed[-1] - changed[0] + 1 == len(changed)
+    # The first and the last sample of a fade are as they were.
+    assert 1000 * low - 2 <= min(lengths) <= 1000 * low + 10
+    assert 1000 * high - 12 <= max(lengths) <= 1000 * high
+
+
+@pytest.mark.parametrize(("share", "edge"), [(0.5, 160), (0.02, 32), (0.0005, 0)])
+def test_silence_fades_in_and_out(share: float, edge: int) -> None:
+    """Ten milliseconds, or a tenth of the silence, on each side; the clip has one second."""
+    how = Augmentation(time_mask=(share, share))
+    found = augment(np.ones(RATE, np.float32), how, np.random.default_rng(3))
+    length = round(share * RATE)
+    start = int(np.flatnonzero(found < 1)[0]) - (edge > 0)
+    silence = found[start : start + length]
+    assert np.count_nonzero(silence == 0) == length - 2 * edge + 2 * (edge > 0)
+    assert silence[:edge].tolist() == pytest.approx(np.linspace(1, 0, edge), abs=1e-6)
+    assert silence[length - edge :].tolist() == pytest.approx(np.linspace(0, 1, edge), abs=1e-6)
+    assert (np.delete(found, slice(start, start + length)) == 1).all()
+
+
+def test_how_many_clips_are_longer_is_told(tmp_path: Path) -> None:
+    items = [clip(tmp_path, name, seconds) for name, seconds in (("a", 2.5), ("b", 1.0))]
+    items += [Item("c", "", ""), Item("d", "", "", str(tmp_path / "none.wav"))]
+    told = {
+        "crop": "cropped to their beginning",
+        "window": "heard in windows",
+        "reject": "rejected, which counts as an error",
+    }
+    for longer, what in told.items():
+        found = Clips(policy(longer)).lengths(items)
+        assert found == f"1 of 4 clips are longer than 1 s: {what}"
+        assert Clips(policy(longer, 3.0)).lengths(items) is None
 
 
 @pytest.mark.parametrize("shares", [(0.2, 0.1), (-0.1, 0.1), (0.0, 1.0), (0.1,), 0.1])

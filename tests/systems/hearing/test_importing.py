@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -277,6 +278,23 @@ def test_files_that_are_no_checkpoints_are_told(tmp_path: Path) -> None:
         imported({"weights": 3}, tmp_path)
     with pytest.raises(InputError, match="holds no state dict"):
         imported([torch.zeros(2)], tmp_path)
+
+
+@pytest.mark.parametrize("form", ["nested", "parallel"])
+def test_what_the_message_says_makes_a_file_that_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    state = released("whisper")
+    parallel = {f"module.{name}": tensor for name, tensor in state.items()}
+    torch.save({"epoch": state} if form == "nested" else parallel, "a.pt")
+    said = "'epoch' is no tensor" if form == "nested" else "every name begins with 'module.'"
+    with pytest.raises(InputError, match=said) as caught:
+        import_peft_ser([Path("a.pt")], recipe(WHISPER), "tiny", tmp_path / "adapter")
+    (code,) = re.findall(r'python -c "(.*?)"', str(caught.value))
+    exec(code, {})
+    found = import_peft_ser([Path("a-weights.pt")], recipe(WHISPER), "tiny", tmp_path / "adapter")
+    assert found.taken == len(state)
 
 
 def test_only_recipes_of_lora_take_a_released_checkpoint(tmp_path: Path) -> None:
