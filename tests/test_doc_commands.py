@@ -46,12 +46,39 @@ LEFT_OUT = {
     "OMP_NUM_THREADS=1 python scripts/tinyov_page.py --out comparison": "takes hours",
     "OMP_NUM_THREADS=1 python scripts/las_search.py --out search --seeds 5 --jobs 2"
     " --markdown docs/results/las-search.md": "takes hours",
+    "OMP_NUM_THREADS=1 python scripts/tinyspeech_page.py --out comparison-speech": "takes hours",
+    "pip install 'ovbench[vllm]'": "installs",
+    "ovbench eval --model affectgpt-lora-r8 --scale paper --backend vllm": "needs a GPU and vLLM",
+    "accelerate launch --multi_gpu --num_processes 8 -m ovbench eval --model lora-las-r4"
+    " --scale paper": "needs eight GPUs",
+    "ovbench eval --model lora-las-r4 --scale paper --workers 8": "needs eight GPUs",
+    'pip install "ovbench[parquet,ray]"': "installs",
+    "export RAY_ADDRESS=head-node:6379": "names a cluster",
+    "ovbench score predictions/ --gold gold/ --engine ray": "tests/scoring/test_stream_ray.py",
+    "pip install atheris": "installs",
+    "python tests/fuzz/run.py --minutes 60": "takes an hour",
+    "python tests/fuzz/run.py --minutes 5 --doors npz parquet sound": "tests/fuzz runs a shorter one",
+    "python scripts/pin_requirements.py": "needs the package index",
+    "pip install --require-hashes --no-deps -r requirements/ci.txt -r requirements/torch.txt":
+    "installs",
+    "pip install --no-deps -e .": "installs",
+    "pip install pip-audit": "installs",
+    "pip-audit --require-hashes --disable-pip -r requirements/ci.txt": "needs the network",
+    "pip install cyclonedx-bom": "installs",
+    "cyclonedx-py requirements requirements/ci.txt --pyproject pyproject.toml --mc-type library"
+    " --output-reproducible -o ovbench.cdx.json": "needs what the line above installs",
+    "python scripts/coverage_check.py": "runs tests; .ci/run does it",
+    "pip install mutmut": "installs",
+    "nice python scripts/mutation.py --folder mutants": "takes an hour",
+    "nice python scripts/mutation.py --folder mutants rings bits": "needs what is installed above",
 }
 """Command → why no test runs it as it stands. Its options are checked all the same."""
 
 SLOW = {
     "ovbench eval --model lora-las-r4,affectgpt-lora-r8,frequent-k --tasks tinyov,tinyov-6class",
     "ovbench eval --model lora-las-r4,affectgpt-lora-r8",
+    "ovbench eval --model lora-las-r4 --output-path a",
+    "ovbench eval --model lora-las-r4 --output-path b",
     "ovbench train --model dora-r8 --seed 3",
     "ovbench compare affectgpt-lora-r8 lora-las-r4 --seeds 5 --plot comparison.svg",
     "ovbench compare affectgpt-lora-r8 lora-las-r8 --seeds 5",
@@ -236,9 +263,25 @@ def lay_out(folder: Path) -> None:
         lines.append(f'{row["id"]},"{", ".join(row["labels"])}",{row["dialogue"]},{speaker}')
     (folder / "gold.csv").write_text("\n".join(lines) + "\n")
     (folder / "clip.wav").write_bytes(wav(render(clips("test", 1)[0])))
+    lay_out_tables(folder, rows)
     for target, make in MADE.items():
         (folder / target).parent.mkdir(parents=True, exist_ok=True)
         (folder / target).write_text(make())
+
+
+def lay_out_tables(folder: Path, rows: list[dict[str, object]]) -> None:
+    """A table of gold and one of predictions, each a folder with two parts."""
+    polars = pytest.importorskip("polars")
+    for target in ("gold", "predictions"):
+        (folder / target).mkdir()
+        for part in range(2):
+            table = polars.DataFrame(
+                {
+                    "id": [row["id"] for row in rows[part::2]],
+                    "labels": [row["labels"] for row in rows[part::2]],
+                }
+            )
+            table.write_parquet(folder / target / f"part-{part}.parquet")
 
 
 def lay_out_official(folder: Path, command: str) -> None:

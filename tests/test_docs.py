@@ -132,3 +132,42 @@ def test_pages_that_load_from_elsewhere_are_found() -> None:
     assert [len(list(loaded(text))) for text in bad] == [1] * len(bad)
     good = '<a href="https://a.example">x</a><script src="_static/x.js"></script><img src="x.svg">'
     assert not list(loaded(good))
+
+
+def test_the_architecture_picture_is_what_the_code_says() -> None:
+    """Mend with: python scripts/architecture.py"""
+    import architecture
+
+    assert architecture.PICTURE.read_text("utf-8") == architecture.drawing(architecture.rooms())
+
+
+def test_the_architecture_picture_is_drawn_from_imports(tmp_path: Path) -> None:
+    """Rooms, floors and arrows of a package of four rooms, by hand."""
+    import architecture
+
+    code = {
+        "top/a.py": "from house.middle import b\nfrom house import ground\n",
+        "top/__init__.py": "",
+        "middle/__init__.py": "import house.ground\n",
+        "middle/b.py": "if TYPE_CHECKING:\n    from house.top import a\n",
+        "side/__init__.py": "from house.ground import x\n",
+        "ground.py": "import json\n",
+        "__init__.py": "from house.top import a\n",
+    }
+    package = tmp_path / "house"
+    for name, text in code.items():
+        (package / name).parent.mkdir(parents=True, exist_ok=True)
+        (package / name).write_text(text)
+    graph = architecture.rooms(package)
+    assert {room: set(below) for room, below in graph.items()} == {
+        "top": {"middle", "ground"},
+        "middle": {"ground"},
+        "side": {"ground"},
+        "ground": set(),
+    }
+    assert architecture.floors(graph) == {"top": 0, "side": 0, "middle": 1, "ground": 2}
+    assert architecture.arrows(graph) == [
+        ("middle", "ground"),
+        ("side", "ground"),
+        ("top", "middle"),
+    ]

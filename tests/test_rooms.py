@@ -21,7 +21,7 @@ FLOORS = [
     {"tasks"},
     {"testbed", "protocols", "normalize", "speech"},
     {"metrics", "io", "lora_las"},
-    {"errors", "progress", ""},
+    {"errors", "frozen", "lazy", "progress", ""},
 ]
 FLOOR_OF = {room: height for height, rooms in enumerate(reversed(FLOORS)) for room in rooms}
 

@@ -51,9 +51,8 @@ def confusion(
     """
     _check(gold, predicted, n_classes)
     inside = gold >= 0
-    answers = np.where(predicted < 0, n_classes, predicted)[inside]
     matrix = np.zeros((n_classes, n_classes + 1), dtype=np.int64)
-    np.add.at(matrix, (gold[inside], answers), weight[inside])
+    np.add.at(matrix, (gold[inside], predicted[inside]), weight[inside])  # -1: the last column
     return matrix
 
 

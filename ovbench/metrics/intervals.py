@@ -114,8 +114,9 @@ def percentile_interval(
         tail = (1 - confidence) / 2
         low, high = (float(q) for q in np.quantile(defined, [tail, 1 - tail]))
     if defined.size > 1:
-        mean = math.fsum(defined) / defined.size
-        error = math.sqrt(math.fsum((defined - mean) ** 2) / (defined.size - 1))
+        # fsum takes Python's numbers several times as fast as NumPy's
+        mean = math.fsum(defined.tolist()) / defined.size
+        error = math.sqrt(math.fsum(((defined - mean) ** 2).tolist()) / (defined.size - 1))
     return Interval(low, high, error, confidence, method, replicates.size, undefined)
 
 

@@ -144,7 +144,7 @@ def holm(p_values: Sequence[float]) -> NDArray[np.float64]:
     """p-values corrected for their number, in the order given; NaN stays NaN and is not counted."""
     p = np.asarray(p_values, dtype=np.float64)
     adjusted = np.full(p.shape, np.nan)
-    order = np.argsort(p, kind="stable")[: np.count_nonzero(~np.isnan(p))]
+    order = np.argsort(p)[: np.count_nonzero(~np.isnan(p))]
     factors = np.arange(order.size, 0, -1)
     adjusted[order] = np.minimum(1.0, np.maximum.accumulate(p[order] * factors))
     return adjusted

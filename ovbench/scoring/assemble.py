@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ovbench import __version__
+from ovbench.errors import InputError
 from ovbench.io.labels import Status
 from ovbench.metrics.intervals import Bootstrap, bootstrap
 from ovbench.metrics.power import detectable_difference
@@ -120,10 +121,24 @@ def signature_choices(evaluation: Evaluation) -> dict[str, object]:
 
 
 def cluster_codes(evaluation: Evaluation, options: Options) -> NDArray[np.int64] | None:
-    """Shape (items,): the cluster of each item under ``--cluster-by``, or None for items."""
+    """Shape (items,): the cluster of each item under ``--cluster-by``, or None for items.
+
+    Raises
+    ------
+    InputError
+        If an item's cluster is blank: all such items would be drawn together, as one.
+    """
     if options.cluster_by is None:
         return None
     column = evaluation.columns[options.cluster_by]
+    blank = np.flatnonzero(np.char.strip(column) == "")
+    if blank.size:
+        raise InputError(
+            f"{blank.size} items have no value, the first is {evaluation.ids[int(blank[0])]!r}",
+            where=f"column {options.cluster_by!r}",
+            expected="one for every item",
+            mend="fill the column, or leave --cluster-by out",
+        )
     return np.unique(column, return_inverse=True)[1].astype(np.int64)
 
 
@@ -221,7 +236,7 @@ def _groups(evaluation: Evaluation, options: Options, protocol: Protocol) -> dic
         members = column == name
         flat = evaluation.subset(members).scores()
         overall, by_wheel = split_scores(flat)
-        items = int(members.sum())
+        items = int((members & evaluation.enters).sum())
         few = items < FEW_ITEMS
         draws = None
         if options.draws and not few:
@@ -279,7 +294,8 @@ def _errors(evaluation: Evaluation, wanted: int) -> tuple[ErrorItem, ...]:
 def _warnings(evaluation: Evaluation, origin: Origin, options: Options) -> tuple[str, ...]:
     found = list(evaluation.notes)
     units = cluster_codes(evaluation, options)
-    n = len(evaluation.ids) if units is None else int(units.max(initial=-1)) + 1
+    scored = evaluation.enters
+    n = int(scored.sum()) if units is None else len(np.unique(units[scored]))
     if n < FEW_ITEMS and options.draws:
         what = "items" if units is None else f"values of {options.cluster_by}"
         found.append(f"fewer than {FEW_ITEMS} {what} ({n}): the intervals cannot be trusted")
@@ -291,7 +307,9 @@ def _warnings(evaluation: Evaluation, origin: Origin, options: Options) -> tuple
     ]
     unread = int((evaluation.status == Status.UNPARSABLE).sum())
     if unread:
-        hint = "" if options.extract else "; --extract looks for emotion words in sentences"
+        open_parser = str(evaluation.choices.get("parser", "")).startswith("open")
+        asked = options.extract or not open_parser
+        hint = "" if asked else "; --extract looks for emotion words in sentences"
         found.append(f"{unread} predictions are no label list and score as empty{hint}")
     if origin.counts.missing and evaluation.choices.get("missing") == "skip":
         found.append(

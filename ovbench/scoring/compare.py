@@ -60,7 +60,7 @@ def _compare_one(
         p=number(found.p),
         p_holm=None,
         draws=found.interval.draws,
-        items=len(mine),
+        items=_scored(ours, other, mine, theirs),
         detectable=None if np.isnan(error) else detectable_difference(error),
     )
 
@@ -86,8 +86,15 @@ def _plain_difference(
         other_score=number(b),
         difference=number(a - b),
         draws=0,
-        items=len(mine),
+        items=_scored(ours, other, mine, theirs),
     )
+
+
+def _scored(
+    ours: Evaluation, other: Evaluation, mine: NDArray[np.int64], theirs: NDArray[np.int64]
+) -> int:
+    """How many of the shared items enter both scores."""
+    return int((ours.enters[mine] & other.enters[theirs]).sum())
 
 
 def _shared_items(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
+
+from ovbench.errors import UnknownNameError
 
 OnMissing = Literal["error", "wrong", "skip"]
 Keep = Literal["first", "last"]
@@ -51,6 +53,11 @@ class Options:
         How many of the items with the largest disagreement to list.
     floors:
         Whether to score the trivial answers.
+
+    Raises
+    ------
+    UnknownNameError
+        For an ``on_missing``, ``keep`` or ``ci`` that there is not.
     """
 
     on_missing: OnMissing = "error"
@@ -74,3 +81,10 @@ class Options:
     ci: Ci = "bootstrap"
     errors: int = 0
     floors: bool = True
+
+    def __post_init__(self) -> None:
+        asked = (("on_missing", OnMissing), ("keep", Keep), ("ci", Ci))
+        for name, kind in asked:
+            value, known = getattr(self, name), get_args(kind)
+            if value not in known and not (name == "keep" and value is None):
+                raise UnknownNameError(name, str(value), known)

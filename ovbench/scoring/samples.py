@@ -100,6 +100,11 @@ def _choices(signature: str) -> dict[str, str]:
     return {key: value for key, _, value in pairs if key not in ("n", "v")}
 
 
+def _differs(one: Protocol, other: Protocol) -> bool:
+    """Whether they score differently; titles and cards may be worded anew."""
+    return (one.scoring_fields(), one.headline) != (other.scoring_fields(), other.headline)
+
+
 def read_samples(path: Path, options: Options) -> tuple[Evaluation, Protocol, Origin]:
     """The evaluation that a samples file holds.
 
@@ -111,7 +116,7 @@ def read_samples(path: Path, options: Options) -> tuple[Evaluation, Protocol, Or
     where = str(path)
     header, items = _read(path)
     protocol = header.protocol
-    if protocol.id in protocol_ids() and protocol != load_protocol(protocol.id):
+    if protocol.id in protocol_ids() and _differs(protocol, load_protocol(protocol.id)):
         raise InputError(
             f"the protocol {protocol.id!r} in this file is not the one of that name",
             where=f"{where}, line 1",

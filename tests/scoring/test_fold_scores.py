@@ -200,7 +200,7 @@ def test_all_test_folds_of_a_task(monkeypatch: pytest.MonkeyPatch) -> None:
         "test": ("test", ""),
     }
     monkeypatch.setattr(folds, "card_of", lambda name: a_card(splits))
-    monkeypatch.setattr(folds, "load_task", lambda name, split, data: parts[split])
+    monkeypatch.setattr(folds, "load_task", lambda name, split, data, **_: parts[split])
     whole = load_folds("small")
     assert (whole.split, whole.role) == ("folds", "test")
     assert [item.id for item in whole.items] == ["a", "b", "c"]
