@@ -47,7 +47,7 @@ MODEL = ("--model", "affectgpt-lora-r8")
         ((*MODEL, "--grid", "lora_rr=2"), "did you mean 'lora_r'"),
         ((*MODEL, "--grid", "lora_r=2", "lora_alpha=8,8"), "lora_alpha=8,8: 8 comes twice"),
         ((*MODEL, "--grid", "lora_r=", "lora_alpha=8"), "an empty value"),
-        ((*MODEL, "--grid", "lora_r=x"), "expected a valid integer"),
+        ((*MODEL, "--grid", "lora_r=x"), "expected a whole number"),
         ((*MODEL, "--grid", "lora_r=2,4", "--plot", "heat.pdf"), r"ends in \.svg or \.png"),
         ((*MODEL, "--grid", "lora_r=2", "--plot", "heat.svg"), "0 keys of the grid have several"),
         ((*MODEL, "--grid", "lora_r=2", "--split", "test"), "is a test split"),

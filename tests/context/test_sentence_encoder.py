@@ -89,8 +89,9 @@ def test_what_cannot_be_loaded_is_said_so(model: Path, tmp_path: Path) -> None:
     tensors.write_bytes(tensors.read_bytes()[:50])
     with pytest.raises(InputError, match="cannot be loaded"):
         SentenceEncoder(str(broken))
-    (broken / "modules.json").write_text(json.dumps([{"idx": 0}]))
-    with pytest.raises(InputError, match="cannot be loaded"):
+    kind = {"idx": 0, "name": "0", "path": "", "type": "mine.Own"}
+    (broken / "modules.json").write_text(json.dumps([kind]))
+    with pytest.raises(InputError, match="needs code of its own"):
         SentenceEncoder(str(broken))
 
 

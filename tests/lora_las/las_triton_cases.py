@@ -77,6 +77,12 @@ def test_fp64_goes_to_the_reference() -> None:
     constants = Constants(0.5, 3.0, 0.01, 2.0)
     expected = elementwise.apply(z.clone(), z, omega_s, None, constants)
     assert torch.equal(kernels.apply(z.clone(), z, omega_s, None, constants), expected)
+    by_z, by_s = elementwise.gradient(z.clone(), z, omega_s, None, constants, True)
+    found_z, found_s = kernels.gradient(z.clone(), z, omega_s, None, constants, True)
+    assert torch.equal(found_z, by_z)
+    assert by_s is not None
+    assert found_s is not None
+    assert torch.equal(found_s, by_s)
 
 
 def test_model_with_the_triton_backend() -> None:

@@ -20,7 +20,7 @@ from las_models import (
 from peft import LoraConfig, get_peft_model
 from torch import Tensor
 
-from ovbench.lora_las import altered, context_parameters, elementwise
+from ovbench.lora_las import LasError, altered, context_parameters, elementwise
 from ovbench.lora_las.elementwise import Constants
 from ovbench.lora_las.function import las_branch
 from ovbench.lora_las.precision import full_linear, full_precision, linear_full
@@ -99,6 +99,51 @@ def test_blocks_do_not_change_the_result(
     found_z, found_s = elementwise.gradient(z.clone(), grad, omega_s, None, constants, True)
     torch.testing.assert_close(found_z, by_z, rtol=1e-5, atol=1e-5)
     torch.testing.assert_close(found_s, by_s, rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize("phase", [False, True])
+@pytest.mark.parametrize("wants_scale", [False, True])
+def test_the_compiler_s_formulas_are_those_that_are_differentiated(
+    phase: bool, wants_scale: bool
+) -> None:
+    generator = torch.Generator().manual_seed(5)
+
+    def draw(*shape: int) -> Tensor:
+        return torch.randn(shape, generator=generator, dtype=torch.float64)
+
+    z, base, grad, s = draw(2, 3, 4), draw(2, 3, 4), draw(2, 3, 4), draw(2, 1, 4)
+    phases = draw(4) if phase else None
+    k = Constants(0.7, 3.0, 0.01, 1.5)
+    z.requires_grad_()
+    s.requires_grad_()
+    traced = elementwise.apply_traced(z, base, k.omega * s, phases, k)
+    theta = k.omega * s * z + (0 if phases is None else phases)
+    leaky = torch.where(z > 0, z, k.negative_slope * z)
+    torch.testing.assert_close(
+        traced, base + k.scaling * (z + k.amplitude * leaky * torch.sin(theta)), rtol=0, atol=1e-12
+    )
+    by_z, by_s = torch.autograd.grad(traced, (z, s), grad)
+    with torch.no_grad():
+        found = elementwise.gradient_traced(z, grad, k.omega * s, phases, k, wants_scale)
+        in_place = elementwise.gradient(z.clone(), grad, k.omega * s, phases, k, wants_scale)
+    for found_z, found_s in (found, in_place):
+        torch.testing.assert_close(found_z, by_z, rtol=0, atol=1e-12)
+        assert (found_s is not None) == wants_scale
+        if found_s is not None:
+            torch.testing.assert_close(found_s, by_s, rtol=0, atol=1e-12)
+
+
+def test_layers_take_one_token_or_a_grid_of_them_per_row() -> None:
+    model, inputs = adapted(las_config(target_modules=["up_proj"])), batch()
+    layer = model.base_model.model.model.layers[0].mlp.up_proj
+    hidden = torch.randn(3, 2, 4, 16, generator=torch.Generator().manual_seed(1))
+    snapshot = model.base_model._snapshot(inputs["label_context"], (), {}, expand=1)
+    with model.base_model.las_state.using(snapshot), torch.no_grad():
+        expected = layer(hidden.reshape(3, 8, 16))
+        torch.testing.assert_close(layer(hidden), expected.reshape(3, 2, 4, -1))
+        one = layer(hidden[:, 0, 0])
+        assert one.shape == (3, expected.shape[-1])
+        torch.testing.assert_close(one, expected[:, 0])
 
 
 @pytest.mark.parametrize("alpha", [6, 10])
@@ -349,6 +394,36 @@ def test_missing_context_as_zeros() -> None:
     assert torch.equal(expected, logits(model, inputs))
     ids = inputs["input_ids"]
     assert model.generate(input_ids=ids, max_new_tokens=2, do_sample=False).shape == (3, 7)
+    with torch.no_grad():
+        embedded = model.get_input_embeddings()(ids)
+        torch.testing.assert_close(expected, model(inputs_embeds=embedded).logits)
+        torch.testing.assert_close(expected, model(ids).logits)
+    with pytest.raises(LasError, match="the number of rows is unknown"):
+        model(attention_mask=inputs["attention_mask"])
+
+
+def test_what_cannot_be_altered() -> None:
+    model, inputs = adapted(las_config()), batch()
+    before = logits(model, inputs)
+    for settings, words in (
+        ({"projection": "tied"}, "projection cannot change in a built model"),
+        ({"omega": -1.0}, "omega above 0"),
+        ({"amplitude": 0.9, "r": 8}, "r cannot change"),
+    ):
+        with pytest.raises(LasError, match=words), altered(model, **settings):
+            pass
+        assert torch.equal(before, logits(model, inputs))
+    with pytest.raises(LasError, match="no LoRA-LAS adapter"), altered(torch.nn.Linear(2, 2)):
+        pass
+
+    def fail() -> None:
+        with altered(model, amplitude=0.9):
+            assert not torch.equal(before, logits(model, inputs))
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
+    assert torch.equal(before, logits(model, inputs)), "an exception leaves the settings as before"
 
 
 def test_stir_is_the_same_for_the_same_seed() -> None:

@@ -180,6 +180,18 @@ def test_set_requires_grad_reaches_the_shared_projection() -> None:
     assert all(p.requires_grad for p in context_parameters(model))
 
 
+def test_set_requires_grad_of_adapters_without_a_shared_projection() -> None:
+    model = adapted(las_config(projection="full"))
+    model.add_adapter("shared", las_config())
+    model.set_requires_grad(["default", "shared"], requires_grad=False)
+    assert not any(p.requires_grad for p in model.parameters())
+    model.set_requires_grad("shared")
+    free = {name for name, p in model.named_parameters() if p.requires_grad}
+    assert free == {name for name, _ in model.named_parameters() if ".shared." in name}
+    model.delete_adapter("shared")
+    assert not list(model.base_model.lora_las_context.parameters())
+
+
 # --- refusals -------------------------------------------------------------------------------
 
 
@@ -230,6 +242,9 @@ def merge_layer(model: PeftModel) -> None:
         lambda model: model.merge_adapter(),
         lambda model: model.unmerge_adapter(),
         merge_layer,
+        lambda model: (
+            model.base_model.model.model.layers[0].mlp.up_proj.lora_variant["default"].unmerge()
+        ),
         lambda model: model.base_model.model.model.layers[0].mlp.up_proj.merge(safe_merge=True),
     ],
 )

@@ -100,6 +100,17 @@ def test_context_parameters_are_the_projections() -> None:
     assert context_parameters(adapted(LoraConfig(**COMMON))) == []
 
 
+def test_four_bit_weights_count_as_what_they_encode() -> None:
+    class Params4bit(torch.nn.Parameter):
+        """As bitsandbytes keeps them: two weights in a byte, in words of any size."""
+
+    plain = torch.nn.Linear(6, 4, bias=False)
+    for packed in (torch.zeros(12, 1, dtype=torch.uint8), torch.zeros(3, dtype=torch.float32)):
+        quantised = torch.nn.Linear(6, 4, bias=False)
+        quantised.weight = Params4bit(packed, requires_grad=False)
+        assert parameter_counts(quantised) == parameter_counts(plain) == ParameterCounts(0, 0, 24)
+
+
 def test_counting_does_not_need_a_peft_model() -> None:
     base = base_model()
     expected = sum(parameter.numel() for parameter in base.parameters())

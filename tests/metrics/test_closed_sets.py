@@ -70,10 +70,12 @@ def test_confusion_and_weights(rows: list[tuple[int, int, int]]) -> None:
     for g, p, w in rows:
         if g >= 0:
             expected[g, p if p >= 0 else 4] += w
-    assert np.array_equal(categorical.confusion(gold, predicted, weight, 4), expected)
-    right, support, answers = (
-        categorical.statistics(gold, predicted, weight, CLASSES).totals().reshape(3, 4)
-    )
+    found = categorical.confusion(gold, predicted, weight, 4)
+    assert found.dtype == np.int64
+    assert np.array_equal(found, expected)
+    stats = categorical.statistics(gold, predicted, weight, CLASSES)
+    assert stats.values.dtype == np.int64
+    right, support, answers = stats.totals().reshape(3, 4)
     assert np.array_equal(right, np.diag(expected))
     assert np.array_equal(support, expected.sum(axis=1))
     assert np.array_equal(answers, expected[:, :4].sum(axis=0))
@@ -150,6 +152,22 @@ def test_other_rules_count_non_answers_as_wrong(pairs: list[tuple[float, int]]) 
         assert scores["accuracy"] == close(sk.accuracy_score(truth, answer))
         weighted = sk.f1_score(truth, answer, average="weighted", zero_division=0)
         assert scores["weighted_f1"] == close(weighted)
+
+
+@pytest.mark.parametrize(
+    ("rule", "of_0"), [("affectgpt", "positive"), ("non0", "positive"), ("has0", "nonnegative")]
+)
+def test_names_of_the_two_classes(rule: sentiment.Rule, of_0: str) -> None:
+    # two of three negative items right, and the one that is above 0
+    gold, answers = np.array([-1.0, -0.1, -2.0, 3.0]), np.array([-1, -1, 1, 1])
+    scores = sentiment.statistics(gold, answers, ones(4), rule).scores()
+    assert {name for name in scores if "@" in name} == {
+        f"{what}@{name}"
+        for what in ("precision", "recall", "f1", "support")
+        for name in ("negative", of_0)
+    }
+    assert (scores["recall@negative"], scores["support@negative"]) == (close(2 / 3), 3)
+    assert (scores[f"recall@{of_0}"], scores[f"precision@{of_0}"]) == (1, close(1 / 2))
 
 
 def test_unusable_sentiments() -> None:

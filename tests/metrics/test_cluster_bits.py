@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -18,7 +20,7 @@ def members(row: np.ndarray) -> set[int]:
 @given(worlds())
 def test_bits_are_the_sets(world: World) -> None:
     for ring, bits in enumerate(world.bits(world.gold)):
-        assert bits.shape == (len(world.gold), words_for(world.n_clusters[ring]))
+        assert bits.shape == (len(world.gold), math.ceil(world.n_clusters[ring] / 64))
         expected = world.sets(world.gold, ring)
         assert [members(row) for row in bits] == expected
         assert popcount(bits).tolist() == [len(s) for s in expected]
@@ -60,16 +62,23 @@ def test_the_last_cluster_of_a_word() -> None:
     assert bits.tolist() == [[1 << 63, 1 | 1 << 63]]
 
 
-def test_sizes_above_255_do_not_wrap() -> None:
-    codes, each = np.arange(1000, dtype=np.int32), np.array([0, 1000])
-    every = [ring_bits(codes, np.arange(1000), each, 1000)]
+@pytest.mark.parametrize("n", [192, 255, 256, 1000])
+def test_sizes_above_255_do_not_wrap(n: int) -> None:
+    codes, each = np.arange(n, dtype=np.int32), np.array([0, n])
+    every = [ring_bits(codes, np.arange(n), each, n)]
+    assert popcount(every[0]).tolist() == [n]
     counts = set_counts(every, every, np.array([0]), np.array([0]))
-    assert (counts.both.item(), counts.gold.item(), counts.pred.item()) == (1000, 1000, 1000)
+    assert (counts.both.item(), counts.gold.item(), counts.pred.item()) == (n, n, n)
+
+
+def test_words_of_64_clusters() -> None:
+    assert [words_for(n) for n in (0, 1, 63, 64, 65, 128, 129)] == [1, 1, 1, 1, 2, 2, 3]
 
 
 def test_no_lists_and_no_vocabulary() -> None:
     nothing = np.array([], dtype=np.int32)
     assert ring_bits(nothing, nothing, np.array([0]), 3).shape == (0, 1)
+    assert ring_bits(nothing, nothing, np.array([], dtype=np.int64), 3).shape == (0, 1)
     assert ring_bits(nothing, nothing, np.array([0, 0]), 0).tolist() == [[0]]
 
 
@@ -80,7 +89,7 @@ def test_cluster_sums_count_the_lists_with_each_cluster(world: World) -> None:
         sets = world.sets(world.gold, ring)
         expected = [
             sum(int(w) for w, s in zip(weight, sets, strict=True) if cluster in s)
-            for cluster in range(64 * words_for(world.n_clusters[ring]))
+            for cluster in range(64 * math.ceil(world.n_clusters[ring] / 64))
         ]
         assert cluster_sums(bits, weight) == expected
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -13,8 +14,9 @@ from slow_reference import World, f1, mscore, ones, precision_recall, worlds
 from slow_reference import hit_rate as slow_hit_rate
 
 from ovbench.errors import InputError, UnknownNameError
-from ovbench.metrics import emotion_wheel, group, hit_rate
-from ovbench.metrics.bits import SetCounts
+from ovbench.metrics import emotion_wheel, floors, group, hit_rate
+from ovbench.metrics.bits import SetCounts, set_counts
+from ovbench.metrics.rings import averaged
 
 NAN = pytest.approx(math.nan, nan_ok=True)
 
@@ -63,6 +65,27 @@ def test_emotion_wheel_equals_its_definition(world: World) -> None:
 
 @settings(max_examples=50)
 @given(worlds())
+def test_our_rule_leaves_out_the_rings_on_which_nothing_was_asked(world: World) -> None:
+    rings = len(world.n_clusters)
+    scores = wheel(world.counts(), "omit", rings)
+    kept: list[tuple[float, float, float]] = []
+    for r in range(rings):
+        gold, pred = world.sets(world.gold, r), world.sets(world.pred, r)
+        found = precision_recall(gold, pred)
+        ring = f"wheel{r + 1}/level1"
+        if any(gold):
+            value = f1(*found)
+            kept.append((0.0 if math.isnan(value) else value, *found))
+            assert scores[f"f1@{ring}"] == close(kept[-1][0])
+        else:
+            assert scores[f"f1@{ring}"] == NAN
+    for at, name in enumerate(("f1", "precision", "recall")):
+        expected = sum(values[at] for values in kept) / len(kept) if kept else math.nan
+        assert (scores[name], scores[f"{name}_level1"]) == (close(expected), close(expected))
+
+
+@settings(max_examples=50)
+@given(worlds())
 def test_zero_rule_differs_from_nan_rule_only_where_that_is_nan(world: World) -> None:
     rings = len(world.n_clusters)
     nan, zero = (wheel(world.counts(), rule, rings) for rule in ("nan", "zero"))
@@ -102,6 +125,36 @@ def test_headline_and_levels() -> None:
         score(headline=["a/level3"])
     with pytest.raises(InputError, match="no ring"):
         score(headline=[])
+    for none in (None, []):
+        with pytest.raises(InputError, match="no ring"):
+            emotion_wheel.metric([], zero="zero", headline=none)
+        with pytest.raises(InputError, match="no ring"):
+            hit_rate.metric([], hit="any", headline=none)
+
+
+def test_the_level_is_what_follows_the_last_slash() -> None:
+    by_ring = {"f1": [np.array(float(k)) for k in range(4)]}
+    scores = averaged(by_ring, ["a/b/level1", "c/level1", "a/b/level2", "plain"], ["c/level1"])
+    assert {name: float(value) for name, value in scores.items()} == {
+        "f1": 1,
+        "f1_level1": 1 / 2,
+        "f1_level2": 2,
+        "f1@a/b/level1": 0,
+        "f1@c/level1": 1,
+        "f1@a/b/level2": 2,
+        "f1@plain": 3,
+    }
+
+
+def test_undefined_rings_in_averages() -> None:
+    values = {"f1": [np.array([1.0, np.nan]), np.array([np.nan, np.nan]), np.array([0.5, 2.0])]}
+    for omit, expected in ((False, [np.nan, np.nan]), (True, [0.75, 2.0])):
+        for names in (["a/l", "b/l", "c/l"], ["a", "b", "c"]):
+            scores = averaged(values, names, None, omit_undefined=omit)
+            assert scores["f1"].tolist() == pytest.approx(expected, nan_ok=True)
+            assert np.isnan(averaged(values, names, names[1:2], omit)["f1"]).all()
+            if "/" in names[0]:
+                assert scores["f1_l"].tolist() == pytest.approx(expected, nan_ok=True)
 
 
 def test_counts_and_rings_must_agree() -> None:
@@ -223,6 +276,41 @@ def test_naming_every_class_hits_everything_and_shows_in_the_precision() -> None
     assert scores["precision"] == close(1 / 7)
 
 
+def hits(counts: SetCounts, **options: object) -> dict[str, float]:
+    rows, rings = counts.both.shape
+    return hit_rate.statistics(counts, ones(rows), ["a", "b"][:rings], **options).scores()
+
+
+def two_rings() -> tuple[SetCounts, np.ndarray]:
+    """Two items on rings a and b, and |P∩C|: hits 1/2 and 1, precisions 1/2 and 3/4."""
+    both, pred = np.array([[1, 1], [0, 2]]), np.array([[1, 2], [2, 2]])
+    return SetCounts(both, np.array([[1, 1], [1, 2]]), pred), np.array([[1, 1], [1, 2]])
+
+
+@pytest.mark.parametrize(("hit", "hits_of_b"), [("count", 3 / 2), ("any", 1)])
+def test_headline_of_the_hit_rate(hit: hit_rate.Hit, hits_of_b: float) -> None:
+    counts, within = two_rings()
+    for candidates, name, precision in ((None, "precision", 3 / 4), (within, "mscore", 1)):
+        score = partial(hits, counts, hit=hit, in_candidates=candidates)
+        assert score()["hit_rate"] == close((1 / 2 + hits_of_b) / 2)
+        assert score(headline=["b"])["hit_rate"] == close(hits_of_b)
+        assert score(headline=["b"])[name] == close(precision)
+        assert score(headline=["b"])["hit_rate@a"] == close(1 / 2)
+        assert score(counted=np.array([True, False]))["hit_rate@a"] == 1
+        assert score(counted=np.array([False, True]))["hit_rate@a"] == 0
+        with pytest.raises(UnknownNameError, match="c"):
+            score(headline=["c"])
+
+
+def test_a_ring_without_gold_ends_the_official_mean_and_not_ours() -> None:
+    counts, within = two_rings()
+    counts = replace(counts, gold=counts.gold * [1, 0], both=counts.both * [1, 0])
+    official = hits(counts, hit="count", in_candidates=within)
+    ours = hits(counts, hit="any")
+    assert (official["hit_rate"], official["mscore"]) == (NAN, NAN)
+    assert (ours["hit_rate"], ours["precision"]) == (1 / 2, 1 / 2)
+
+
 # -- MER2024's group metric
 
 
@@ -246,6 +334,10 @@ def test_edges_of_the_group_metric() -> None:
     left_out = np.array([True, False])
     assert group.statistics(counts_of([(1, 1, 1), (0, 2, 0)]), ones(2), left_out).scores() == (
         group.statistics(counts_of([(1, 1, 1)]), ones(1)).scores()
+    )
+    everybody = np.array([True, True])
+    assert group.statistics(counts_of([(1, 1, 1), (0, 0, 3)]), ones(2), everybody).scores() == (
+        empty_gold
     )
     assert group.statistics(counts_of([]), ones(0)).scores()["score"] == NAN
 
@@ -272,6 +364,45 @@ def test_weights_stand_for_repeated_rows(world: World, repeats: list[int]) -> No
     assert np.array_equal(weighted.totals(), spelled_out.totals())
     assert np.array_equal(weighted.distinct().totals(), spelled_out.totals())
     assert np.array_equal(metric.totals(counts, weight), spelled_out.totals())
+
+
+def test_sums_are_exact_beyond_the_integers_of_floats() -> None:
+    # 16 times an odd number, above 2**57: no float64 holds it
+    counts, weight = counts_of([(1, 3, 7), (2, 2, 2)]), np.array([2**33 + 1, 2**31 + 1])
+    third, seventh, whole = (emotion_wheel.SCALE // k for k in (3, 7, 1))
+    n = [int(w) for w in weight]
+    expected = [sum(n), n[0] * seventh + n[1] * whole, n[0] * third + n[1] * whole]
+    metric = emotion_wheel.metric(["r"], zero="nan")
+    assert metric.totals(counts, weight).tolist() == expected
+    for stats in (
+        metric.statistics(counts, weight),
+        group.statistics(counts, weight),
+    ):
+        assert stats.values.dtype == np.int64
+        assert stats.totals().tolist() == expected
+        assert stats.distinct().totals().tolist() == expected
+    hits = hit_rate.statistics(counts, weight, ["r"], hit="count")
+    assert hits.totals().tolist() == [sum(n), n[0] + 2 * n[1], expected[1]]
+
+
+def test_a_ring_on_one_side_only_is_an_error_and_not_left_out() -> None:
+    one, two = ([np.array([[k]], dtype=np.uint64)] * k for k in (1, 2))
+    at = np.array([0])
+    metric = emotion_wheel.metric(["a", "b"], zero="nan")
+    for gold, pred in ((one, two), (two, one)):
+        with pytest.raises(ValueError, match="zip"):
+            set_counts(gold, pred, at, at)
+        with pytest.raises(ValueError, match="zip"):
+            emotion_wheel.expected_sums(emotion_wheel.gold_marginals(gold, ones(1)), pred, ones(1))
+        with pytest.raises(ValueError, match="zip"):
+            floors.constant_sums(gold, ones(1), pred, metric)
+    wide = [np.array([[1, 0]], dtype=np.uint64)]  # a ring of other size
+    with pytest.raises(ValueError, match="zip"):
+        emotion_wheel.expected_sums(emotion_wheel.gold_marginals(one, ones(1)), wide, ones(1))
+    with pytest.raises(ValueError, match="zip"):
+        floors.best_constant(two, ones(1), np.array([[0, 0]], dtype=np.int32), [1], 1, metric, "f1")
+    with pytest.raises(ValueError, match="zip"):
+        averaged({"f1": [np.array(1.0)]}, ["a", "b"], ["a"])
 
 
 def test_totals_of_more_rows_than_a_block() -> None:

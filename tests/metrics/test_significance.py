@@ -13,7 +13,7 @@ from scipy import stats as scipy_stats
 from slow_reference import ones
 
 from ovbench.errors import InputError, UnknownNameError
-from ovbench.metrics import emotion_wheel, power, resampling
+from ovbench.metrics import emotion_wheel, power, resampling, significance
 from ovbench.metrics.bits import SetCounts
 from ovbench.metrics.significance import holm, paired
 from ovbench.metrics.statistics import Statistics
@@ -109,6 +109,15 @@ def test_items_on_which_the_systems_agree_do_not_change_p() -> None:
     made = paired(np.concatenate([a, same]), np.concatenate([b, same]), finish, draws=100)
     assert made.units == 40
     assert made.differing == np.count_nonzero((a != b).any(axis=1))
+    # The difference of a mean is halved by as many equal items, and so is each swapped one.
+    rng = np.random.default_rng(2)
+    a, b = (rng.integers(0, 100, 30) for _ in "ab")
+    alone = paired(rows(a), rows(b), mean_finish, draws=500).of("mean")
+    more = (rows(np.concatenate([side, np.full(30, 50)])) for side in (a, b))
+    among = paired(*more, mean_finish, draws=500).of("mean")
+    assert among.difference == pytest.approx(alone.difference / 2)
+    assert 0.02 < alone.p < 0.98
+    assert among.p == alone.p
 
 
 def test_ties_count_as_equal() -> None:
@@ -185,6 +194,40 @@ def test_the_paired_interval_is_that_of_the_differences() -> None:
     assert (made.a, made.b) == (pytest.approx(a.mean()), pytest.approx(b.mean()))
 
 
+def test_options_of_the_paired_test() -> None:
+    rng = np.random.default_rng(6)
+    a, b = (rows(rng.integers(0, 100, 40)) for _ in "ab")
+    usual = paired(a, b, mean_finish).of("mean")
+    assert usual == paired(a, b, mean_finish, draws=10_000, seed=0, confidence=0.95).of("mean")
+    assert (usual.interval.draws, usual.interval.confidence) == (10_000, 0.95)
+    assert usual.interval.method == "paired percentile"
+    half = paired(a, b, mean_finish, draws=1000, confidence=0.5).of("mean").interval
+    assert (half.confidence, half.draws) == (0.5, 1000)
+    error = half.standard_error
+    assert half.high - half.low == pytest.approx(2 * 0.6745 * error, rel=0.15)
+    other = paired(a, b, mean_finish, draws=1000, confidence=0.5, seed=1).of("mean")
+    assert other.interval != half
+    assert other.p != paired(a, b, mean_finish, draws=1000).of("mean").p
+
+
+def test_the_least_p_is_that_of_the_observed_itself() -> None:
+    # A is right on all of 60 items, B on none: no swap drawn here is as extreme
+    made = paired(rows(np.ones(60, int)), rows(np.zeros(60, int)), mean_finish, draws=99)
+    assert made.of("mean").p == 1 / 100
+
+
+def test_swaps_and_bootstrap_take_streams_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    streams = []
+
+    def recording(*args: object, stream: int = 0, **options: object) -> np.ndarray:
+        streams.append(stream)
+        return resampling.resum(*args, stream=stream, **options)
+
+    monkeypatch.setattr(significance, "resum", recording)
+    paired(rows(np.arange(9)), rows(np.arange(9)[::-1]), mean_finish, draws=9)
+    assert len(streams) == len(set(streams)) == 2
+
+
 def test_misuse() -> None:
     with pytest.raises(InputError, match="same items"):
         paired(rows(np.arange(3)), rows(np.arange(4)), mean_finish)
@@ -233,6 +276,28 @@ def test_items_needed() -> None:
     assert power.items_needed(5.0, 0.0, 332) == 1
 
 
+@given(
+    st.floats(0.01, 5), st.floats(0.5, 5), st.integers(2, 3000), st.floats(0.001, 0.2),
+    st.floats(0.5, 0.99),
+)  # fmt: skip
+def test_one_item_fewer_than_needed_is_too_few(difference, error, items, alpha, planned) -> None:
+    needed = power.items_needed(difference, error, items, alpha=alpha, power=planned)
+    least = [
+        power.detectable_difference(error * math.sqrt(items / n), alpha=alpha, power=planned)
+        for n in (needed, max(needed - 1, 1))
+    ]
+    assert least[0] <= difference * (1 + 1e-12)
+    assert needed == 1 or least[1] > difference * (1 - 1e-12)
+
+
+def test_usual_error_rates() -> None:
+    # z of .975 and .8, from any table of the normal distribution
+    assert power.detectable_difference(1.0) == pytest.approx(1.959964 + 0.841621, abs=1e-6)
+    assert power.achieved_power(1.0, 1.0) == pytest.approx(
+        scipy_stats.norm.sf(1.959964 - 1) + scipy_stats.norm.sf(1.959964 + 1), abs=1e-6
+    )
+
+
 @given(st.floats(0.001, 10), st.floats(0.001, 0.2), st.floats(0.5, 0.99))
 def test_power_is_what_the_difference_was_planned_for(error, alpha, planned) -> None:
     difference = power.detectable_difference(error, alpha=alpha, power=planned)
@@ -250,9 +315,12 @@ def test_power_by_simulation() -> None:
 def test_edges_of_power() -> None:
     assert power.achieved_power(0.0, 1.0) == pytest.approx(0.05)
     assert power.achieved_power(0.1, 0.0) == 1
-    for bad in ({"alpha": 0.0}, {"power": 1.0}):
-        with pytest.raises(InputError, match="share"):
-            power.detectable_difference(1.0, **bad)
+    assert power.achieved_power(0.0, 0.0, alpha=0.01) == 0.01
+    assert power.achieved_power(-1.0, 1.0) == power.achieved_power(1.0, 1.0)
+    assert power.detectable_difference(0.0) == 0
+    for name, value in itertools.product(("alpha", "power"), (0.0, 1.0, math.nan)):
+        with pytest.raises(InputError, match=f"^{name} of {value}.*share"):
+            power.detectable_difference(1.0, **{name: value})
     with pytest.raises(InputError, match="standard error"):
         power.detectable_difference(-1.0)
     with pytest.raises(InputError, match="standard error"):

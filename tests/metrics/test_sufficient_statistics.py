@@ -36,6 +36,19 @@ def test_ratios_beyond_22_are_within_half_a_unit() -> None:
     assert max(error) <= Fraction(1, 2 * SCALE)
 
 
+@pytest.mark.parametrize("most", [1, 63, 64, 65])
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.int32])
+def test_ratios_at_the_edge_of_the_table(most: int, kind: type) -> None:
+    part, whole = (grid.ravel() for grid in np.meshgrid(*[np.arange(most + 1)] * 2))
+    for larger, smaller in ((part, np.minimum(whole, 5)), (np.minimum(part, 5), whole)):
+        scaled = scaled_ratio(larger.astype(kind), smaller.astype(kind))
+        assert scaled.dtype == np.int64
+        exact = [round(Fraction(SCALE * int(p), int(w))) if w else 0
+                 for p, w in zip(larger, smaller, strict=True)]  # fmt: skip
+        assert scaled.tolist() == exact
+    assert scaled_ratio(np.array([], kind), np.array([], kind)).tolist() == []
+
+
 def test_a_ratio_over_nothing() -> None:
     assert scaled_ratio(np.array([3, 0]), np.array([0, 0])).tolist() == [0, 0]
     assert np.isnan(ratio(np.array(1.0), np.array(0.0), np.nan))
@@ -76,11 +89,13 @@ def test_rows_that_share_a_hash_key_stay_apart() -> None:
 
 
 def test_clusters_are_summed_whatever_their_order() -> None:
-    stats = rows([[1, 10], [2, 20], [3, 30], [4, 40]], [1, 2, 1, 1])
+    stats = rows([[1, 10], [2, 20], [4, 30], [7, 90]], [1, 2, 1, 1])
     by_name = stats.by_cluster(np.array(["b", "a", "b", "c"]))
-    assert sorted(by_name.values.tolist()) == [[4, 40], [4, 40], [4, 40]]
+    assert sorted(by_name.values.tolist()) == [[4, 40], [5, 40], [7, 90]]
     assert by_name.weight.tolist() == [1, 1, 1]
+    assert by_name.weight.dtype == np.int64
     assert np.array_equal(by_name.totals(), stats.totals())
+    assert by_name.scores() == stats.scores() == {"first": 16}
     with pytest.raises(InputError, match="one for each row"):
         stats.by_cluster(np.array(["a"]))
 

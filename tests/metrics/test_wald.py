@@ -62,6 +62,8 @@ def test_its_known_flaws_are_kept() -> None:
         (math.nan, 10, 0.95, "a share of nan"),
         (0.5, 0, 0.95, "a share of 0 items"),
         (0.5, 10, 1.0, "a confidence of 1.0"),
+        (0.5, 10, 0.0, "a confidence of 0.0"),
+        (-0.1, 10, 0.95, "a share of -0.1"),
     ],
 )
 def test_what_is_no_proportion(share: float, items: int, confidence: float, message: str) -> None:
