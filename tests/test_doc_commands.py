@@ -46,7 +46,6 @@ LEFT_OUT = {
     "OMP_NUM_THREADS=1 python scripts/tinyov_page.py --out comparison": "takes hours",
     "OMP_NUM_THREADS=1 python scripts/las_search.py --out search --seeds 5 --jobs 2"
     " --markdown docs/results/las-search.md": "takes hours",
-    "OMP_NUM_THREADS=1 python scripts/tinyspeech_page.py --out comparison-speech": "takes hours",
     "pip install 'ovbench[vllm]'": "installs",
     "ovbench eval --model affectgpt-lora-r8 --scale paper --backend vllm": "needs a GPU and vLLM",
     "accelerate launch --multi_gpu --num_processes 8 -m ovbench eval --model lora-las-r4"
@@ -57,10 +56,9 @@ LEFT_OUT = {
     "ovbench score predictions/ --gold gold/ --engine ray": "tests/scoring/test_stream_ray.py",
     "pip install atheris": "installs",
     "python tests/fuzz/run.py --minutes 60": "takes an hour",
-    "python tests/fuzz/run.py --minutes 5 --doors npz parquet sound": "tests/fuzz runs a shorter one",
+    "python tests/fuzz/run.py --minutes 5 --doors npz parquet sound": "tests/fuzz runs less",
     "python scripts/pin_requirements.py": "needs the package index",
-    "pip install --require-hashes --no-deps -r requirements/ci.txt -r requirements/torch.txt":
-    "installs",
+    "pip install --require-hashes --no-deps -r requirements/ci.txt -r requirements/torch.txt": "installs",
     "pip install --no-deps -e .": "installs",
     "pip install pip-audit": "installs",
     "pip-audit --require-hashes --disable-pip -r requirements/ci.txt": "needs the network",
