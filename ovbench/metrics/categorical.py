@@ -100,7 +100,7 @@ def finish_classes(sums: NDArray[np.float64], *, classes: tuple[str, ...]) -> Sc
     scores = {
         "accuracy": ratio(_total(right), n, np.nan),
         "balanced_accuracy": ratio(_total(recall), in_gold, np.nan),
-        "macro_f1": ratio(_total(f1), np.where(n > 0, seen, 0.0), np.nan),
+        "macro_f1": ratio(_total(f1), seen, np.nan),
         "weighted_f1": ratio(_total(f1 * support), n, np.nan),
     }
     for index, name in enumerate(classes):

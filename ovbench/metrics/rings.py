@@ -87,7 +87,8 @@ def averaged(
     by_ring: Mapping[str, Sequence[NDArray[np.float64]]],
     rings: Sequence[str],
     headline: Sequence[str] | None,
-    omit_undefined: bool = False,
+    *,
+    omit_undefined: bool,
 ) -> Scores:
     """Name the values of each ring and average them.
 

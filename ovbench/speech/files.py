@@ -141,8 +141,8 @@ def _read_back(
                 expected="one describer with the same settings and statistics in the whole file",
                 mend="name another file with --out, or describe all of its clips again",
             )
-        if one.status == "unreadable":
-            continue
+        if one.status == "unreadable" and one.sha256 is None:
+            continue  # there was no file; one with the same bytes would be no more readable
         why = _outdated(one, describer, asked.get(one.id))
         if why is None:
             done[one.id] = one.status

@@ -140,7 +140,7 @@ def test_folds_and_wald_from_the_command_line(tmp_path: Path) -> None:
 def test_all_test_folds_of_a_task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from ovbench.tasks import Gold, Item, Task
 
-    def part(name: str, split: str, data: object) -> Task:
+    def part(name: str, split: str, data: object, **_: object) -> Task:
         ids = [f"{split}-{i}" for i in range(4)]
         return Task(
             id=name, title="x", split=split, role="test",

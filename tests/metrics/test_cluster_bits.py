@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 from slow_reference import World, flat, worlds
 
 from ovbench.errors import InputError
@@ -35,6 +36,23 @@ def test_counts_are_the_sets_sizes(world: World) -> None:
         assert counts.pred[:, ring].tolist() == [len(p) for p in pred]
         both = [len(g & p) for g, p in zip(gold, pred, strict=True)]
         assert counts.both[:, ring].tolist() == both
+
+
+@given(worlds(min_items=1), st.lists(st.tuples(st.integers(0, 11), st.integers(-1, 11))))
+def test_any_list_may_be_paired_with_any_other(world: World, pairs: list[tuple[int, int]]) -> None:
+    n = len(world.gold)
+    gold_at, pred_at = ([side % n if side >= 0 else -1 for side in sides]
+                        for sides in ([g for g, _ in pairs], [p for _, p in pairs]))  # fmt: skip
+    lists = [labels or [] for labels in world.pred]
+    index = [np.array(at, dtype=np.int64) for at in (gold_at, pred_at)]
+    counts = set_counts(world.bits(world.gold), world.bits(lists), *index)
+    assert counts.both.shape == (len(pairs), len(world.n_clusters))
+    for ring in range(len(world.n_clusters)):
+        gold, pred = world.sets(world.gold, ring), world.sets(lists, ring)
+        sets = [(gold[g], pred[p] if p >= 0 else set()) for g, p in zip(*index, strict=True)]
+        assert counts.gold[:, ring].tolist() == [len(g) for g, _ in sets]
+        assert counts.pred[:, ring].tolist() == [len(p) for _, p in sets]
+        assert counts.both[:, ring].tolist() == [len(g & p) for g, p in sets]
 
 
 def test_empty_lists_hold_nothing_wherever_they_stand() -> None:

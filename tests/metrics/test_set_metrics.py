@@ -134,7 +134,8 @@ def test_headline_and_levels() -> None:
 
 def test_the_level_is_what_follows_the_last_slash() -> None:
     by_ring = {"f1": [np.array(float(k)) for k in range(4)]}
-    scores = averaged(by_ring, ["a/b/level1", "c/level1", "a/b/level2", "plain"], ["c/level1"])
+    rings = ["a/b/level1", "c/level1", "a/b/level2", "plain"]
+    scores = averaged(by_ring, rings, ["c/level1"], omit_undefined=False)
     assert {name: float(value) for name, value in scores.items()} == {
         "f1": 1,
         "f1_level1": 1 / 2,
@@ -152,7 +153,7 @@ def test_undefined_rings_in_averages() -> None:
         for names in (["a/l", "b/l", "c/l"], ["a", "b", "c"]):
             scores = averaged(values, names, None, omit_undefined=omit)
             assert scores["f1"].tolist() == pytest.approx(expected, nan_ok=True)
-            assert np.isnan(averaged(values, names, names[1:2], omit)["f1"]).all()
+            assert np.isnan(averaged(values, names, names[1:2], omit_undefined=omit)["f1"]).all()
             if "/" in names[0]:
                 assert scores["f1_l"].tolist() == pytest.approx(expected, nan_ok=True)
 
@@ -402,7 +403,7 @@ def test_a_ring_on_one_side_only_is_an_error_and_not_left_out() -> None:
     with pytest.raises(ValueError, match="zip"):
         floors.best_constant(two, ones(1), np.array([[0, 0]], dtype=np.int32), [1], 1, metric, "f1")
     with pytest.raises(ValueError, match="zip"):
-        averaged({"f1": [np.array(1.0)]}, ["a", "b"], ["a"])
+        averaged({"f1": [np.array(1.0)]}, ["a", "b"], ["a"], omit_undefined=False)
 
 
 def test_totals_of_more_rows_than_a_block() -> None:

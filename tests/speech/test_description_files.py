@@ -276,7 +276,7 @@ def test_speakers_in_names(tmp_path: Path) -> None:
     assert [(clip.speaker, clip.sex) for clip in clips] == [
         *(("1001", "female"), ("1002", "female"), (None, "female")),
     ]
-    assert find_clips([str(tmp_path)], speaker_from=r"\d{4}")[0].speaker == "1001"
+    assert find_clips([str(tmp_path)], speaker_from=r"\d{4}(?=_)")[0].speaker == "1001"
     with pytest.raises(InputError, match="no regular expression"):
         find_clips([str(tmp_path)], speaker_from="(")
     with pytest.raises(InputError, match="matches in none"):

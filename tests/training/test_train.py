@@ -28,7 +28,6 @@ from ovbench.tasks import Task, load_task
 from ovbench.tasks.card import Split
 from ovbench.testbed.bundled import backbone_folder
 from ovbench.training import splits
-from ovbench.training import train as train_module
 from ovbench.training.evaluate import evaluate
 from ovbench.training.prepare import context_of, encode_task
 from ovbench.training.processes import DeviceBatch
@@ -67,8 +66,7 @@ def few() -> dict[str, Task]:
 
 @pytest.fixture(autouse=True)
 def few_items(monkeypatch: pytest.MonkeyPatch, few: dict[str, Task]) -> None:
-    for module in (splits, train_module):
-        monkeypatch.setattr(module, "load_task", lambda name, split: few[split])
+    monkeypatch.setattr(splits, "load_task", lambda name, split: few[split])
 
 
 def recipe(name: str, **training: object) -> CausalLmRecipe:
@@ -160,7 +158,7 @@ def test_a_finished_run_is_not_done_again(
     with pytest.raises(InputError, match=r"base was .*, is"):
         train(chosen, "tiny", 0, tmp_path, resume=True, steps=2)
     other = splits.load_task("tinyov", "train").limited(5)
-    monkeypatch.setattr(train_module, "load_task", lambda name, split: other)
+    monkeypatch.setattr(splits, "load_task", lambda name, split: other)
     with pytest.raises(InputError, match=r"train split was .*; dev split was"):
         train(chosen, "tiny", 0, tmp_path, base=base, resume=True, steps=2)
 
