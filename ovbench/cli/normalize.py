@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from ovbench.cli import options as opt
+from ovbench.errors import InputError
 
 
 def normalize(
@@ -34,6 +35,12 @@ def normalize(
     from ovbench.normalize.normalizer import Normalizer
     from ovbench.report.traces import trace_json, trace_sections
 
+    if tables and (lemmatizer, synonyms) != ("table", "lexicon"):
+        raise InputError(
+            f"--lemmatizer and --synonyms do not go with --tables {tables}",
+            expected="them with the open lexicon, whose stages they choose",
+            mend="leave out --tables, or them",
+        )
     normalizer = Normalizer.official(tables) if tables else Normalizer.open(lemmatizer, synonyms)
     traces = [normalizer.trace(label.strip().lower()) for label in labels]
     if json is not None:

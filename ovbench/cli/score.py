@@ -194,10 +194,11 @@ def score(
 
 def _gold(gold: str | None, task: str | None, split: str | None) -> str | Task | None:
     """As :func:`ovbench.cli.options.gold_or_task`; the split ``folds`` is all test folds."""
-    from ovbench.tasks.folds import FOLDS, load_folds
+    if gold is None and task is not None:
+        from ovbench.tasks.folds import FOLDS, load_folds
 
-    if gold is None and task is not None and split == FOLDS:
-        return load_folds(task)
+        if split == FOLDS:
+            return load_folds(task)
     return opt.gold_or_task(gold, task, split)
 
 

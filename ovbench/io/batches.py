@@ -6,7 +6,6 @@ columns only, so it can be handed to other processes and machines that see the s
 
 from __future__ import annotations
 
-import stat
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,14 +19,11 @@ from ovbench.errors import InputError
 from ovbench.io.classes import name_classes
 from ovbench.io.columns import Columns, Wanted
 from ovbench.io.parquet import id_series, records_of
-from ovbench.io.parquet_parts import columns_of_parts, part_name, readable
+from ovbench.io.parquet_parts import columns_of_parts, parquet_files, part_name, readable
 from ovbench.io.records import Records
 
 if TYPE_CHECKING:
     import polars as pl
-
-_MAGIC = b"PAR1"
-_SUFFIXES = (".parquet", ".pq")
 
 
 @dataclass(frozen=True)
@@ -123,7 +119,7 @@ def open_table(source: object, wanted: Wanted) -> ParquetTable | None:
     InputError
         If a part cannot be read, or its columns are not the ones that are wanted.
     """
-    paths = _parquet_files(source)
+    paths = parquet_files(source)
     if not paths:
         return None
     name = str(source)
@@ -132,22 +128,6 @@ def open_table(source: object, wanted: Wanted) -> ParquetTable | None:
     if not ends[-1]:
         raise InputError("there are no rows", where=name, expected="an id and labels per row")
     return ParquetTable(name, paths, ends, columns, wanted)
-
-
-def _parquet_files(source: object) -> tuple[Path, ...]:
-    if not isinstance(source, str | Path) or str(source) in ("", "-"):
-        return ()
-    path = Path(source)
-    try:
-        mode = path.stat().st_mode
-        if stat.S_ISDIR(mode):
-            return () if any(path.glob("*.npy")) else tuple(sorted(path.glob("*.parquet")))
-        if not stat.S_ISREG(mode) or path.suffix.lower() not in _SUFFIXES:
-            return ()
-        with path.open("rb") as file:
-            return (path,) if file.read(len(_MAGIC)) == _MAGIC else ()
-    except (OSError, ValueError):  # whoever reads it as any other file tells what is wrong
-        return ()
 
 
 def _rows(path: Path, paths: Sequence[Path], source: str) -> int:

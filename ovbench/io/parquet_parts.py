@@ -1,7 +1,8 @@
-"""The Parquet files that make up one table: which columns are meant, and whether parts agree."""
+"""The Parquet files of one table: the columns meant, whether parts agree, how long a cell is."""
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import import_module
@@ -11,9 +12,13 @@ from typing import TYPE_CHECKING
 
 from ovbench.errors import InputError, MissingExtraError
 from ovbench.io.columns import Columns, Wanted, choose_columns
+from ovbench.io.records import MAX_CHARACTERS, MAX_ITEMS, too_long
 
 if TYPE_CHECKING:
     import polars as pl
+
+_MAGIC = b"PAR1"
+_SUFFIXES = (".parquet", ".pq")
 
 
 def import_polars() -> ModuleType:
@@ -77,3 +82,56 @@ def _check_part(
             raise InputError(
                 f"column {name!r} {found}", where=where, expected=f"type {wanted}, as in {first!r}"
             )
+
+
+def parquet_files(source: object) -> tuple[Path, ...]:
+    """The parts that a name stands for: a Parquet file, or those of a folder; none of all else."""
+    if not isinstance(source, str | Path) or str(source) in ("", "-"):
+        return ()
+    path = Path(source)
+    try:
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            return () if any(path.glob("*.npy")) else tuple(sorted(path.glob("*.parquet")))
+        if not stat.S_ISREG(mode) or path.suffix.lower() not in _SUFFIXES:
+            return ()
+        with path.open("rb") as file:
+            return (path,) if file.read(len(_MAGIC)) == _MAGIC else ()
+    except (OSError, ValueError):  # whoever reads it as any other file tells what is wrong
+        return ()
+
+
+def refuse_long_cells(column: pl.Series, source: str, rows: Sequence[int]) -> None:
+    """Hold text and lists of text against the bounds of :func:`~ovbench.io.records.to_cell`.
+
+    ``rows`` are the 1-based numbers of the column's rows. Columns of other types are left alone.
+
+    Raises
+    ------
+    InputError
+        If a text has more than ``MAX_CHARACTERS``, or a list more than ``MAX_ITEMS``.
+    """
+    import polars as pl
+
+    lists = column.dtype == pl.List(pl.String)
+    if lists:
+        _refuse_longer(column.list.len(), "entries", MAX_ITEMS, source, rows)
+    texts = column.explode() if lists else column
+    # A text has at least as many bytes as characters, and those need no counting.
+    if texts.dtype == pl.String and _most(texts.str.len_bytes()) > MAX_CHARACTERS:
+        counted = pl.element().str.len_chars().max()
+        lengths = column.list.eval(counted).list.first() if lists else texts.str.len_chars()
+        _refuse_longer(lengths, "characters", MAX_CHARACTERS, source, rows)
+
+
+def _refuse_longer(
+    lengths: pl.Series, of: str, most: int, source: str, rows: Sequence[int]
+) -> None:
+    if _most(lengths) > most:
+        row = (lengths > most).fill_null(value=False).arg_max()
+        assert row is not None
+        raise too_long(f"{lengths[row]:,} {of}", most, f"{source}, row {rows[row]}")
+
+
+def _most(lengths: pl.Series) -> int:
+    return int(lengths.max() or 0)  # type: ignore[arg-type]

@@ -10,19 +10,17 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from ovbench.errors import InputError
 
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
-
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
+    from backports import zstd
 
 GZIP_MAGIC, ZSTD_MAGIC = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 PACKED_SUFFIXES = (".gz", ".zst", ".zstd")
@@ -36,6 +34,11 @@ predictions shrinks to a tenth or so, and a bomb of a kilobyte can hold gigabyte
 
 _BOM = b"\xef\xbb\xbf"
 _HEAD = 1 << 16
+
+
+def _zstd() -> ModuleType:
+    """The package for zstd, which most files do without."""
+    return import_module("compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd")
 
 
 @contextmanager
@@ -53,10 +56,10 @@ def open_stream(path: Path | None, where: str) -> Iterator[io.BufferedReader]:
             if head.startswith(GZIP_MAGIC):
                 yield _buffered(_Unpacked(gzip.GzipFile(fileobj=raw), raw, where))
             elif head.startswith(ZSTD_MAGIC):
-                yield _buffered(_Unpacked(zstd.ZstdFile(raw), raw, where))
+                yield _buffered(_Unpacked(_zstd().ZstdFile(raw), raw, where))
             else:
                 yield raw
-    except (EOFError, zlib.error, gzip.BadGzipFile, zstd.ZstdError) as error:
+    except (EOFError, zlib.error, gzip.BadGzipFile, _zstd().ZstdError) as error:
         raise InputError(
             f"the compressed data is damaged or cut short ({error})",
             where=where,
@@ -176,7 +179,7 @@ def packed(name: str, text: str) -> bytes:
     if name.endswith(".gz"):
         return gzip.compress(data, mtime=0)
     if name.endswith((".zst", ".zstd")):
-        return zstd.compress(data)
+        return cast("bytes", _zstd().compress(data))
     return data
 
 

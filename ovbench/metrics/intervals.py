@@ -19,7 +19,9 @@ says nothing. The same seed, data and draws give the same bits, in any order of 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,17 +35,27 @@ from ovbench.metrics.statistics import Statistics
 class Interval:
     """An interval for one score.
 
-    ``undefined`` is the share of draws, 0..1, in which the score was NaN; ``standard_error`` is the
-    standard deviation of the others.
+    ``undefined`` is the share of draws, 0..1, in which the score was NaN; ``defined`` are the
+    others, shape (draws,).
     """
 
     low: float
     high: float
-    standard_error: float
     confidence: float
     method: str
     draws: int
     undefined: float
+    defined: NDArray[np.float64] = field(repr=False, compare=False)
+
+    @cached_property
+    def standard_error(self) -> float:
+        """Standard deviation of the defined draws; NaN for fewer than two."""
+        if self.defined.size < 2:
+            return math.nan
+        # fsum takes Python's numbers several times as fast as NumPy's
+        mean = math.fsum(self.defined.tolist()) / self.defined.size
+        squares = math.fsum(((self.defined - mean) ** 2).tolist())
+        return math.sqrt(squares / (self.defined.size - 1))
 
 
 @dataclass(frozen=True)
@@ -61,7 +73,12 @@ class Bootstrap:
         """The interval of the score ``name``."""
         if name not in self.replicates:
             raise UnknownNameError("score", name, self.replicates)
-        return percentile_interval(self.replicates[name], self.confidence, self.method)
+        return self.intervals[name]
+
+    @cached_property
+    def intervals(self) -> dict[str, Interval]:
+        """The intervals of all scores."""
+        return percentile_intervals(self.replicates, self.confidence, self.method)
 
 
 def bootstrap(
@@ -103,21 +120,30 @@ def bootstrap(
     return Bootstrap(stats.finish(sums), confidence, method, seed, rows.items)
 
 
-def percentile_interval(
-    replicates: NDArray[np.float64], confidence: float, method: str
-) -> Interval:
-    """The interval between two quantiles of the draws that are defined."""
-    defined = replicates[~np.isnan(replicates)]
-    undefined = 1 - defined.size / replicates.size
-    low = high = error = math.nan
-    if defined.size:
-        tail = (1 - confidence) / 2
-        low, high = (float(q) for q in np.quantile(defined, [tail, 1 - tail]))
-    if defined.size > 1:
-        # fsum takes Python's numbers several times as fast as NumPy's
-        mean = math.fsum(defined.tolist()) / defined.size
-        error = math.sqrt(math.fsum(((defined - mean) ** 2).tolist()) / (defined.size - 1))
-    return Interval(low, high, error, confidence, method, replicates.size, undefined)
+def percentile_intervals(
+    replicates: Mapping[str, NDArray[np.float64]], confidence: float, method: str
+) -> dict[str, Interval]:
+    """The intervals between two quantiles of the draws that are defined.
+
+    ``replicates`` are the draws of each score, all of one shape (draws,).
+    """
+    defined = {name: drawn[~np.isnan(drawn)] for name, drawn in replicates.items()}
+    bounds: dict[str, NDArray[np.float64]] = {}
+    tails = [(1 - confidence) / 2, 1 - (1 - confidence) / 2]
+    # Scores with as many defined draws, mostly all, go together: NumPy's call costs as much as
+    # its work for one.
+    for size in {drawn.size for drawn in defined.values()} - {0}:
+        names = [name for name, drawn in defined.items() if drawn.size == size]
+        quantiles = np.quantile(np.stack([defined[name] for name in names]), tails, axis=1)
+        bounds |= zip(names, quantiles.T, strict=True)
+    none = np.full(2, np.nan)
+    found = {}
+    for name, drawn in defined.items():
+        low, high = bounds.get(name, none).tolist()
+        draws = replicates[name].size
+        undefined = 1 - drawn.size / draws
+        found[name] = Interval(low, high, confidence, method, draws, undefined, drawn)
+    return found
 
 
 def check_options(draws: int, seed: int, confidence: float) -> None:

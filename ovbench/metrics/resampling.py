@@ -48,13 +48,15 @@ _HELD = 32  # draws whose weights a thread holds at once, or fewer:
 _BUFFER = 2**23  # numbers of weights, 64 MiB
 _MOST_WEIGHTS = 2**26  # numbers of weights that all threads hold together, 512 MiB
 _SMALL = 2**18  # multiply-adds up to which OpenBLAS starts no threads of its own
-_POISSON_FROM = 1024  # below this many items the Poisson way saves nothing
+_AT_ONCE_BELOW = 1024  # items; from here on a draw takes longer than calling NumPy for it
 _MARGIN = 4.0  # standard deviations between the mean of N and n
 _TABLE = 2**16
 _ESCAPE = -1.0
 
 Draw = Callable[[np.random.Generator, NDArray[np.float64]], None]
-"""Fills one row of weights, shape (rows,)."""
+"""Fills the weights of some draws, shape (draws, rows), one draw after another."""
+_DrawOne = Callable[[np.random.Generator, NDArray[np.float64]], None]
+"""Fills the weights of one draw, shape (rows,)."""
 
 
 class Rows(Protocol):
@@ -124,8 +126,7 @@ def resum(
         stop = min(draws, (block + 1) * BLOCK)
         for start in range(block * BLOCK, stop, held):
             batch = weights[: min(held, stop - start)]
-            for row in batch:
-                draw(rng, row)
+            draw(rng, batch)
             sums[start : start + len(batch)] = _products(batch, packed, shift)
 
     if rows:
@@ -182,27 +183,46 @@ def bootstrap_draw(weight: NDArray[np.int64]) -> Draw:
     rows, n = len(weight), int(weight.sum())
     if rows * ROW_COST < n:
         shares = weight / n
-        return lambda rng, out: np.copyto(out, rng.multinomial(n, shares))
-    fill = _poisson_counts(n) if n >= _POISSON_FROM else _plain_counts(n)
-    return fill if rows == n else _grouped(fill, weight)
+        return _one_by_one(lambda rng, out: np.copyto(out, rng.multinomial(n, shares)))
+    if n < _AT_ONCE_BELOW:
+        return _plain_counts(weight)
+    fill = _poisson_counts(n)
+    return _one_by_one(fill if rows == n else _grouped(fill, weight))
 
 
 def swap_draw(weight: NDArray[np.int64]) -> Draw:
     """Of each row's items, how many a fair coin per item picks."""
     rows, n = len(weight), int(weight.sum())
     if rows * ROW_COST < n:
-        return lambda rng, out: np.copyto(out, rng.binomial(weight, 0.5))
+        return _one_by_one(lambda rng, out: np.copyto(out, rng.binomial(weight, 0.5)))
+    words = -(-n // 64)
+    if n < _AT_ONCE_BELOW:
+        return _plain_coins(weight)
 
     def fill(rng: np.random.Generator, out: NDArray[np.float64]) -> None:
-        np.copyto(out, np.unpackbits(_random_words(rng, -(-n // 64)).view(np.uint8), count=n))
+        np.copyto(out, np.unpackbits(_random_words(rng, words).view(np.uint8), count=n))
 
-    return fill if rows == n else _grouped(fill, weight)
+    return _one_by_one(fill if rows == n else _grouped(fill, weight))
 
 
-def _grouped(fill: Draw, weight: NDArray[np.int64]) -> Draw:
+def _one_by_one(fill: _DrawOne) -> Draw:
+    def draw(rng: np.random.Generator, out: NDArray[np.float64]) -> None:
+        for row in out:
+            fill(rng, row)
+
+    return draw
+
+
+def _owners(weight: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The row of every item, shape (items,): each row's first item, then all rows' further ones."""
+    rows = np.arange(len(weight))
+    return np.concatenate([rows, np.repeat(rows, weight - 1)])
+
+
+def _grouped(fill: _DrawOne, weight: NDArray[np.int64]) -> _DrawOne:
     """A draw per item, summed over the items of each row."""
     n, rows = int(weight.sum()), len(weight)
-    further = np.repeat(np.arange(rows), weight - 1)  # the rows of all items but each row's first
+    further = _owners(weight)[rows:]
 
     def grouped(rng: np.random.Generator, out: NDArray[np.float64]) -> None:
         items = np.empty(n)
@@ -213,8 +233,31 @@ def _grouped(fill: Draw, weight: NDArray[np.int64]) -> Draw:
     return grouped
 
 
-def _plain_counts(n: int) -> Draw:
-    return lambda rng, out: np.copyto(out, np.bincount(rng.integers(n, size=n), minlength=n))
+def _plain_counts(weight: NDArray[np.int64]) -> Draw:
+    """Of few items: all draws at once, as a call of NumPy costs more than its work for one."""
+    owner, rows = _owners(weight), len(weight)
+
+    def draw(rng: np.random.Generator, out: NDArray[np.float64]) -> None:
+        drawn = rng.integers(owner.size, size=(len(out), owner.size))
+        if rows < owner.size:
+            drawn = owner[drawn]
+        drawn += rows * np.arange(len(out))[:, None]
+        np.copyto(out, np.bincount(drawn.ravel(), minlength=out.size).reshape(out.shape))
+
+    return draw
+
+
+def _plain_coins(weight: NDArray[np.int64]) -> Draw:
+    owner, rows = _owners(weight), len(weight)
+
+    def draw(rng: np.random.Generator, out: NDArray[np.float64]) -> None:
+        words = _random_words(rng, (len(out), -(-owner.size // 64)))
+        coins = np.unpackbits(words.view(np.uint8), axis=1, count=owner.size)
+        np.copyto(out, coins[:, :rows])
+        for item in range(rows, owner.size):
+            out[:, owner[item]] += coins[:, item]
+
+    return draw
 
 
 def _poisson_counts(n: int) -> Draw:
@@ -250,5 +293,5 @@ def _poisson_table(rate: float) -> tuple[NDArray[np.float64], NDArray[np.float64
     return table, left[:-1] / left[-1]
 
 
-def _random_words(rng: np.random.Generator, size: int) -> NDArray[np.uint64]:
+def _random_words(rng: np.random.Generator, size: int | tuple[int, int]) -> NDArray[np.uint64]:
     return rng.integers(2**64 - 1, size=size, dtype=np.uint64, endpoint=True)

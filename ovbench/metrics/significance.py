@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ovbench.errors import InputError, UnknownNameError
-from ovbench.metrics.intervals import Interval, check_options, percentile_interval
+from ovbench.metrics.intervals import Interval, check_options, percentile_intervals
 from ovbench.metrics.resampling import bootstrap_draw, resum, swap_draw
 from ovbench.metrics.statistics import Finish, Scores, Statistics
 
@@ -123,10 +123,10 @@ def paired(
     score_a, score_b = finish(totals[:width]), finish(totals[width:])
 
     method = "paired percentile" + (" over clusters" if clusters is not None else "")
+    drawn = {name: drawn_a[name] - drawn_b[name] for name in score_a}
     differences = {}
-    for name in score_a:
+    for name, interval in percentile_intervals(drawn, confidence, method).items():
         a, b = float(score_a[name]), float(score_b[name])
-        interval = percentile_interval(drawn_a[name] - drawn_b[name], confidence, method)
         p = _p_value(a - b, name, swapped_a, swapped_b)
         differences[name] = Difference(a, b, a - b, interval, p)
     return Paired(differences, units=rows.items, differing=swaps.items)

@@ -177,7 +177,7 @@ def split_intervals(
         return {}, {}
 
     def one(key: str) -> Interval:
-        found = draws.interval(key)
+        found = draws.intervals[key]
         return Interval(low=number(found.low), high=number(found.high), undefined=found.undefined)
 
     scores, by_wheel = split_scores(flat)

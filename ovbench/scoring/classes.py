@@ -21,7 +21,7 @@ from ovbench.normalize.canonical import canonical
 from ovbench.protocols.schema import ClosedSetProtocol, SentimentProtocol
 from ovbench.results import Confusion, Floor, PerClass
 from ovbench.scoring.cluster_sets import labels_of
-from ovbench.scoring.evaluation import Evaluation, SampleItem, distinct_pairs, item_status
+from ovbench.scoring.evaluation import Evaluation, distinct_pairs, item_status
 from ovbench.scoring.floors import Floors
 from ovbench.scoring.options import Options
 from ovbench.scoring.prepare import Prepared, parsers
@@ -124,7 +124,7 @@ def evaluate_sentiment(prepared: Prepared, protocol: SentimentProtocol) -> Evalu
     """Score sentiment words against gold values (numbers, or sentiment words)."""
     gold = sentiment_gold(prepared.gold, protocol)
     exact = protocol.answers == "exact"
-    read = [_answer(cell, exact) for cell in prepared.predictions.cells]
+    read = [sentiment_answer(cell, exact) for cell in prepared.predictions.cells]
     status = np.array([found[1] for found in read], dtype=np.uint8)
     words = np.array([found[0] for found in read], dtype=np.int64)
     # A missing answer counts as any other answer that names no sentiment.
@@ -149,8 +149,7 @@ def evaluate_sentiment(prepared: Prepared, protocol: SentimentProtocol) -> Evalu
             () if p < 0 else (str(prepared.predictions.cells[p]),),
         ),
         missing=nothing,
-        left_out=len(prepared.ids) - len(kept.ids),
-        notes=_sentiment_notes(words[kept.pred_cell[kept.pred_cell >= 0]], protocol),
+        notes=sentiment_notes(words[kept.pred_cell[kept.pred_cell >= 0]], protocol),
     )
 
 
@@ -160,7 +159,7 @@ def sentiment_gold(gold: Records, protocol: SentimentProtocol) -> NDArray[np.int
     return sentiment.gold_codes(values, protocol.rule)
 
 
-def _sentiment_notes(answers: NDArray[np.int64], protocol: SentimentProtocol) -> tuple[str, ...]:
+def sentiment_notes(answers: NDArray[np.int64], protocol: SentimentProtocol) -> tuple[str, ...]:
     """What became of the answers that are neither positive nor negative."""
     neutral, other = (int((answers == code).sum()) for code in (sentiment.NEUTRAL, sentiment.OTHER))
     fate = {
@@ -188,7 +187,7 @@ def _gold_value(cell: Cell, source: str) -> float:
     )
 
 
-def _answer(cell: Cell, exact: bool) -> tuple[int, Status]:
+def sentiment_answer(cell: Cell, exact: bool) -> tuple[int, Status]:
     """Sentiment code of an answer, and its status."""
     text = cell[0] if isinstance(cell, tuple) and len(cell) == 1 else cell
     if text is None or text == () or (isinstance(text, str) and not text.strip()):
@@ -213,7 +212,6 @@ def _evaluation(
     *,
     describe: Callable[[int, int], tuple[tuple[str, ...], tuple[str, ...]]],
     missing: int = OTHER,
-    left_out: int = 0,
     notes: tuple[str, ...] = (),
 ) -> Evaluation:
     """The evaluation of class codes per gold cell and per predicted cell."""
@@ -223,7 +221,6 @@ def _evaluation(
     return replace(
         found,
         status=item_status(items.pred_cell, status),
-        left_out=left_out,
         choices=choices,
         describe=lambda item: describe(int(g[row_of_item[item]]), int(p[row_of_item[item]])),
         columns=items.columns,
@@ -251,7 +248,6 @@ def class_evaluation(
         row_of_item=row_of_item,
         status=np.zeros(len(ids), dtype=np.uint8),
         enters=(gold >= 0)[row_of_item],
-        left_out=0,
         classes=tuple(classes),
         item_scores=lambda: right[row_of_item],
         by_class=lambda scores: _per_class(scores, classes),
@@ -303,28 +299,3 @@ def class_floors(statistics: Statistics, classes: Sequence[str], dealt: str) -> 
     note = Floor(description=f"{dealt}, dealt to the items at random: the expected score")
     found["label_shuffled"] = note, scored(floors.shuffled_classes(totals))
     return found
-
-
-def class_evaluation_from_sample(
-    items: Sequence[SampleItem], classes: tuple[str, ...], where: str
-) -> Evaluation:
-    """The evaluation of kept classes and answers.
-
-    Raises
-    ------
-    InputError
-        If an item's gold is not one of the classes.
-    """
-    code: dict[object, int] = {name: number for number, name in enumerate(classes)}
-    for item in items:
-        if item.gold not in code or not (item.pred is None or item.pred in code):
-            raise InputError(
-                f"item {item.id!r} has gold {item.gold!r:.40} and answer {item.pred!r:.40}",
-                where=where,
-                expected="classes of the header: " + ", ".join(classes),
-            )
-    gold = np.array([code[item.gold] for item in items], dtype=np.int64)
-    answers = np.array([code.get(item.pred, OTHER) for item in items], dtype=np.int64)
-    every = np.arange(len(items), dtype=np.int64)
-    ones = np.ones(len(items), dtype=np.int64)
-    return class_evaluation([item.id for item in items], gold, answers, ones, every, classes)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
 
 from ovbench.io.labels import Status
 from ovbench.metrics.statistics import Statistics
@@ -24,28 +23,8 @@ from ovbench.results import (
     Scores,
 )
 
-Size = Annotated[int, Field(ge=0, le=65_535)]
-"""Number of clusters or labels of one item."""
-
-
-class SampleItem(BaseModel):
-    """Sufficient statistics of one item, as ``--samples`` keeps them.
-
-    Set metrics have |G∩P|, |G| and |P| per ring in ``both``, ``gold`` and ``pred`` (and, for the
-    official hit rate, ``in_candidates``: |P∩C|); class metrics have the gold class and the answer.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    id: str
-    status: Literal["ok", "empty", "unparsable", "out_of_set", "truncated", "error", "missing"]
-    both: tuple[Size, ...] = ()
-    gold: tuple[Size, ...] | str
-    pred: tuple[Size, ...] | str | None
-    in_candidates: tuple[Size, ...] = ()
-    labels: Size | None = None
-    """Number of predicted labels, known to the normalizer or not."""
-    columns: dict[str, str] = {}
+if TYPE_CHECKING:
+    from ovbench.scoring.options import Options
 
 
 @dataclass(frozen=True)
@@ -68,8 +47,6 @@ class Evaluation:
         Shape (items,), uint8: :class:`~ovbench.io.labels.Status` of each prediction.
     enters:
         Shape (items,), bool: whether the item enters the score.
-    left_out:
-        Gold items that the protocol drops before scoring, beside those that do not enter it.
     item_scores:
         Shape (items,), float64: each item's own agreement, for finding the largest disagreements
         (nan where the item counts nowhere).
@@ -81,7 +58,6 @@ class Evaluation:
     row_of_item: NDArray[np.int64]
     status: NDArray[np.uint8]
     enters: NDArray[np.bool_]
-    left_out: int
     item_scores: Callable[[], NDArray[np.float64]]
     choices: dict[str, object] = field(default_factory=dict)
     """What the signature must tell beside the protocol's fields."""
@@ -109,6 +85,11 @@ class Evaluation:
     def statistics(self) -> Statistics:
         """One row of statistics per distinct pair of gold and prediction."""
         return self.make_statistics()
+
+    def with_handling(self, options: Options) -> Evaluation:
+        """The same, whose signature tells what became of missing and repeated predictions."""
+        told = {"missing": options.on_missing, "duplicates": options.keep or "error"}
+        return replace(self, choices={**self.choices, **told})
 
     def item_statistics(self) -> Statistics:
         """One row per item, in the order of ``ids``."""

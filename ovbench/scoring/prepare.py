@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ovbench.errors import InputError
 from ovbench.io.align import Alignment, align
+from ovbench.io.columns import Want
 from ovbench.io.labels import LabelLists, LabelParser, get_parser, parse_cells
 from ovbench.io.read import read_records
 from ovbench.io.records import Records
@@ -23,12 +23,14 @@ from ovbench.tasks.task import Task
 Source = str | Path | Mapping[str, object] | Iterable[tuple[str, object]]
 """A file or folder, ``-`` for standard input, or predictions in memory by id."""
 
-_WANT: dict[str, Literal["labels", "class", "sentiment"]] = {
-    "sentiment": "sentiment",
-    "closed-set": "class",
-}
 MISSING = -1
 """The list index of an item without a prediction."""
+
+
+def want_of(protocol: Protocol) -> Want:
+    """What a protocol reads of a file's label column."""
+    kinds: dict[str, Want] = {"sentiment": "sentiment", "closed-set": "class"}
+    return kinds.get(protocol.metric, "labels")
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ def read_gold(source: Source | Task, protocol: Protocol, options: Options) -> Re
     return read_records(
         source,
         role="gold",
-        want=_WANT.get(protocol.metric, "labels"),
+        want=want_of(protocol),
         id_column=options.gold_id_column,
         label_column=options.gold_label_column,
         extra=extra,
@@ -96,7 +98,7 @@ def read_predictions(
     found = read_records(
         source,
         role="prediction",
-        want=_WANT.get(protocol.metric, "labels"),
+        want=want_of(protocol),
         id_column=options.id_column,
         label_column=options.label_column,
     )

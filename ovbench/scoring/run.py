@@ -1,4 +1,7 @@
-"""What can be asked of scoring: files, kept samples, floors, and the spread of a difference."""
+"""What can be asked of scoring: files, kept samples, floors, and the spread of a difference.
+
+What only some of that needs is imported there, so that a plain score starts quickly.
+"""
 
 from __future__ import annotations
 
@@ -12,20 +15,17 @@ from pydantic import ValidationError
 from ovbench.errors import InputError
 from ovbench.metrics.power import detectable_difference
 from ovbench.protocols import Protocol
-from ovbench.results import Result
+from ovbench.results import Comparison, Result
 from ovbench.scoring.assemble import Origin, assemble
-from ovbench.scoring.compare import compare
 from ovbench.scoring.evaluate import evaluate
-from ovbench.scoring.floor_report import floor_report
 from ovbench.scoring.of_task import FOLD, chosen_protocol
 from ovbench.scoring.options import Options
-from ovbench.scoring.planning import FloorReport
 from ovbench.scoring.prepare import Prepared, Source, prepare, read_gold, read_predictions
-from ovbench.scoring.samples import read_samples, write_samples
 from ovbench.tasks.task import Task
 
 if TYPE_CHECKING:
     from ovbench.io.batches import ParquetTable
+    from ovbench.scoring.planning import FloorReport
     from ovbench.scoring.stream_tables import EngineName
 
 
@@ -64,14 +64,7 @@ def score_files(
     """
     chosen = chosen_protocol(gold, protocol)
     task = gold if isinstance(gold, Task) else None
-    if options.extract and getattr(chosen, "parser", None) != "open":
-        raise InputError(
-            f"--extract does not go with protocol {chosen.id!r}",
-            expected="a protocol that uses the open parser",
-            mend="use --protocol ew-open-1 or hit-open-1",
-        )
-    if options.groups is not None and chosen.metric != "synonym-groups":
-        raise InputError(f"--groups does not go with protocol {chosen.id!r}")
+    _check_options(chosen, options)
     if engine != "memory":
         from ovbench.scoring.stream_tables import tables_to_stream
 
@@ -92,13 +85,42 @@ def score_files(
     for source in against:
         other = pair(source)
         others.append((other.predictions.source, evaluate(other, chosen, options)))
-    comparisons = compare(evaluation, others, chosen.headline, options) if others else ()
+    comparisons: tuple[Comparison, ...] = ()
+    if others:
+        from ovbench.scoring.compare import compare
+
+        comparisons = compare(evaluation, others, chosen.headline, options)
     result = assemble(evaluation, chosen, options, Origin.of(prepared), comparisons)
     if task is not None:
         result = result.model_copy(update={"warnings": (*result.warnings, *task.notes)})
     if samples is not None:
+        from ovbench.scoring.samples import write_samples
+
         write_samples(Path(samples), evaluation, chosen, result)
     return result
+
+
+def _check_options(chosen: Protocol, options: Options) -> None:
+    """Raise where an option would do nothing under the protocol."""
+    if options.extract and getattr(chosen, "parser", None) != "open":
+        raise InputError(
+            f"--extract does not go with protocol {chosen.id!r}",
+            expected="a protocol that uses the open parser",
+            mend="use --protocol ew-open-1 or hit-open-1",
+        )
+    if options.groups is not None and chosen.metric != "synonym-groups":
+        raise InputError(f"--groups does not go with protocol {chosen.id!r}")
+    for name in ("lemmatizer", "synonyms"):
+        if getattr(options, name) != getattr(Options, name) and not _is_open(chosen):
+            raise InputError(
+                f"--{name} does not go with protocol {chosen.id!r}",
+                expected="a protocol that uses the open normalizer",
+                mend="use --protocol ew-open-1 or hit-open-1",
+            )
+
+
+def _is_open(protocol: Protocol) -> bool:
+    return getattr(protocol, "normalizer", None) == "open"
 
 
 def _score_stream(
@@ -126,6 +148,8 @@ def score_samples(path: str | Path, options: Options) -> Result:
     ovbench.errors.InputError
         If the file is not such a file, is incomplete, or holds impossible counts.
     """
+    from ovbench.scoring.samples import read_samples
+
     evaluation, protocol, origin = read_samples(Path(path), options)
     return assemble(evaluation, protocol, options, origin)
 
@@ -143,6 +167,8 @@ def floors_of(
     labels:
         Labels in the constant answer; by default as many as a gold item has on average.
     """
+    from ovbench.scoring.floor_report import floor_report
+
     chosen = chosen_protocol(gold, protocol)
     return floor_report(read_gold(gold, chosen, options), chosen, options, labels)
 

@@ -25,8 +25,8 @@ from ovbench.io.text import lines, open_stream, packed
 from ovbench.protocols import Protocol, load_protocol, protocol_ids
 from ovbench.results import Counts, Result
 from ovbench.scoring.assemble import Origin
-from ovbench.scoring.evaluate import evaluation_from_sample
-from ovbench.scoring.evaluation import Evaluation, SampleItem
+from ovbench.scoring.evaluation import Evaluation
+from ovbench.scoring.kept import SampleItem, evaluation_from_sample
 from ovbench.scoring.options import Options
 
 _STATUS = {status.label: status for status in Status}

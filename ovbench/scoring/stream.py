@@ -175,9 +175,7 @@ def score_tables(
     for one in track(results, f"scoring, batches of {batch:,}", n):
         total.merge(one)
     total.matches.check(predictions, gold, options)
-    evaluation = family.evaluation(total.sums)
-    told = {"missing": options.on_missing, "duplicates": options.keep or "error"}
-    evaluation = replace(evaluation, choices={**evaluation.choices, **told})
+    evaluation = family.evaluation(total.sums).with_handling(options)
     origin = Origin(predictions.source, gold.source, total.matches.counts())
     return assemble(evaluation, protocol, options, origin)
 

@@ -174,10 +174,10 @@ class WheelFamily:
                 sums,
                 sums.scores(finish),
                 lambda: sums.tally.finished(finish),
-                wheels._choices(self.scorer, self.parser.id),
+                wheels.signature_choices(self.scorer, self.parser.id),
             ),
             gold_status=sums.gold.status,
-            notes=wheels._silent_rings(self.protocol, SetCounts(scored, scored, scored)),
+            notes=wheels.silent_rings(self.protocol, SetCounts(scored, scored, scored)),
             labels=Labels(
                 gold_mean=sums.gold.mean_length,
                 prediction_mean=mean_labels,
@@ -234,7 +234,7 @@ class SentimentFamily:
     def sums(self, items: Prepared) -> Sums:
         """The sums of a batch."""
         exact = self.protocol.answers == "exact"
-        read = [classes._answer(cell, exact) for cell in items.predictions.cells]
+        read = [classes.sentiment_answer(cell, exact) for cell in items.predictions.cells]
         words = np.array([*(word for word, _ in read), _NOT_GIVEN], dtype=np.int64)
         known = np.array([status for _, status in read], dtype=np.uint8)
         gold = classes.sentiment_gold(items.gold, self.protocol)[items.gold_cell]
@@ -243,7 +243,6 @@ class SentimentFamily:
         pairs, n = np.unique(table, axis=1, return_counts=True)
         return Sums(
             items=int(kept.sum()),
-            left_out=int((~kept).sum()),
             enters=int(kept.sum()),
             status=count_status(item_status(items.pred_cell, known)[kept]),
             pairs=Counter(dict(zip(map(tuple, pairs.T.tolist()), n.tolist(), strict=True))),
@@ -268,7 +267,7 @@ class SentimentFamily:
         answers = sentiment.answer_codes(np.minimum(words, sentiment.OTHER), rule)
         found = _of_classes(sums, gold, answers, weight, sentiment.classes(rule))
         given: NDArray[np.int64] = np.repeat(words, weight * (words != _NOT_GIVEN))
-        return replace(found, notes=classes._sentiment_notes(given, self.protocol))
+        return replace(found, notes=classes.sentiment_notes(given, self.protocol))
 
 
 class GroupFamily:
@@ -286,11 +285,10 @@ class GroupFamily:
         """The sums of a batch."""
         grouped = np.array([name in self.groups for name in items.ids])
         if not grouped.any():
-            return Sums(left_out=len(grouped))
+            return Sums()
         found = synonym_sets.evaluate_groups(items, self.protocol, self.options)
         sums = Sums(
             items=len(found.ids),
-            left_out=found.left_out,
             enters=int(found.enters.sum()),
             status=count_status(found.status),
             choices=found.choices,
@@ -341,6 +339,5 @@ def _of_classes(
         row_of_item=counted.row_of_item,
         status=counted.status,
         enters=counted.enters,
-        left_out=counted.left_out,
         choices=counted.choices,
     )

@@ -34,8 +34,6 @@ class Sums:
     ----------
     items:
         Items in the evaluation, whether they enter the score or not.
-    left_out:
-        Items that the protocol drops before scoring.
     enters:
         Items that enter the score.
     status:
@@ -53,7 +51,6 @@ class Sums:
     """
 
     items: int = 0
-    left_out: int = 0
     enters: int = 0
     status: Counter[int] = field(default_factory=Counter)
     totals: NDArray[np.int64] | None = None
@@ -67,7 +64,6 @@ class Sums:
     def merge(self, other: Sums) -> None:
         """Add another batch."""
         self.items += other.items
-        self.left_out += other.left_out
         self.enters += other.enters
         for name in ("status", "pairs", "rings"):
             getattr(self, name).update(getattr(other, name))
@@ -143,7 +139,6 @@ def anonymous(
         row_of_item=nothing,
         status=np.repeat(status, [sums.status[int(one)] for one in status]),
         enters=enters,
-        left_out=sums.left_out,
         item_scores=lambda: nothing.astype(np.float64),
         choices=dict(choices),
     )

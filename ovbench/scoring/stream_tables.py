@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from ovbench.errors import InputError
-from ovbench.io.batches import ParquetTable, open_table
 from ovbench.io.columns import Wanted
+from ovbench.io.parquet_parts import parquet_files
 from ovbench.protocols import Protocol
 from ovbench.scoring.options import Options
-from ovbench.scoring.prepare import _WANT
+from ovbench.scoring.prepare import want_of
+
+if TYPE_CHECKING:
+    from ovbench.io.batches import ParquetTable
 
 EngineName = Literal["auto", "memory", "stream", "ray"]
 STREAM_FROM = 2_000_000
@@ -49,8 +52,8 @@ def tables_to_stream(
         "gold": (gold, _gold_wanted(protocol, options)),
     }
     tables = []
-    for what, (source, wanted) in sources.items():
-        table = open_table(source, wanted)
+    for what, (source, columns) in sources.items():
+        table = _table(source, columns)
         if table is None:
             if engine == "auto":
                 return None
@@ -64,6 +67,14 @@ def tables_to_stream(
     if engine == "auto" and max(table.rows for table in tables) <= STREAM_FROM:
         return None
     return tables[0], tables[1]
+
+
+def _table(source: object, columns: Wanted) -> ParquetTable | None:
+    if not parquet_files(source):
+        return None
+    from ovbench.io.batches import open_table
+
+    return open_table(source, columns)
 
 
 def _about_items(options: Options, further: Mapping[str, object]) -> str | None:
@@ -81,15 +92,14 @@ def _about_items(options: Options, further: Mapping[str, object]) -> str | None:
 
 def _predictions_wanted(protocol: Protocol, options: Options) -> Wanted:
     """As :func:`ovbench.scoring.prepare.read_predictions` asks for them."""
-    want = _WANT.get(protocol.metric, "labels")
-    return Wanted("prediction", want, options.id_column, options.label_column)
+    return Wanted("prediction", want_of(protocol), options.id_column, options.label_column)
 
 
 def _gold_wanted(protocol: Protocol, options: Options) -> Wanted:
     """As :func:`ovbench.scoring.prepare.read_gold` asks for it."""
     return Wanted(
         "gold",
-        _WANT.get(protocol.metric, "labels"),
+        want_of(protocol),
         options.gold_id_column,
         options.gold_label_column,
         classes=options.classes,

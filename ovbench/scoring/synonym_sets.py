@@ -59,7 +59,6 @@ def evaluate_groups(
         row_of_item=every,
         status=status,
         enters=~nothing,
-        left_out=int((~grouped).sum()),
         item_scores=lambda: item_f1(counts),
         choices={"parser": parser.id, "groups": _hash(groups)},
         describe=lambda item: (gold[item], predicted[item]),

@@ -70,11 +70,10 @@ def evaluate_wheels(prepared: Prepared, protocol: WheelProtocol, options: Option
         row_of_item=row_of_item,
         status=item_status(prepared.pred_cell, pred_lists.status),
         enters=np.any(counts.gold > 0, axis=1)[row_of_item],
-        left_out=0,
         gold_status=status_counts(gold_lists.status, gold_weight),
-        notes=_silent_rings(protocol, counts),
+        notes=silent_rings(protocol, counts),
         item_scores=lambda: item_f1(counts)[row_of_item],
-        choices=_choices(scorer, parser.id),
+        choices=signature_choices(scorer, parser.id),
         labels=Labels(
             gold_mean=mean_length(gold_lists, gold_weight),
             prediction_mean=mean_labels,
@@ -98,7 +97,7 @@ def evaluate_wheels(prepared: Prepared, protocol: WheelProtocol, options: Option
     )
 
 
-def _silent_rings(protocol: WheelProtocol, counts: SetCounts) -> tuple[str, ...]:
+def silent_rings(protocol: WheelProtocol, counts: SetCounts) -> tuple[str, ...]:
     """A note on the rings where no gold item has a cluster."""
     silent = np.flatnonzero(counts.gold.max(axis=0, initial=0) == 0)
     if not silent.size:
@@ -110,7 +109,8 @@ def _silent_rings(protocol: WheelProtocol, counts: SetCounts) -> tuple[str, ...]
     return (f"no gold item has a cluster on {names}: {fate}",)
 
 
-def _choices(scorer: WheelScorer, parser: str) -> dict[str, object]:
+def signature_choices(scorer: WheelScorer, parser: str) -> dict[str, object]:
+    """What the signature tells of a parser and a normalizer."""
     stages = scorer.normalizer.signature
     same = len(set(stages.values())) == 1
     return {"parser": parser, "normalizer": next(iter(stages.values())) if same else stages}

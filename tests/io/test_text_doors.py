@@ -20,7 +20,11 @@ from ovbench.io import csvtext, text
 from ovbench.io.align import align
 from ovbench.io.read import read_records
 from ovbench.io.records import JsonObject, Records
-from ovbench.io.text import zstd
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 
 def write(folder: Path, name: str, content: str | bytes) -> str:

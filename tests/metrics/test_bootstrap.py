@@ -13,7 +13,7 @@ from slow_reference import ones
 from ovbench.errors import InputError, UnknownNameError
 from ovbench.metrics import emotion_wheel, resampling
 from ovbench.metrics.bits import SetCounts
-from ovbench.metrics.intervals import bootstrap, percentile_interval
+from ovbench.metrics.intervals import Interval, bootstrap, percentile_intervals
 from ovbench.metrics.statistics import SCALE, Statistics
 
 RINGS = ["a/level1", "b/level1"]
@@ -69,7 +69,7 @@ def test_the_poisson_table_holds_the_poisson_distribution() -> None:
 def test_poisson_counts_are_multinomial_together(monkeypatch: pytest.MonkeyPatch) -> None:
     # How many of n items are drawn at all depends on all counts jointly; its law is known exactly.
     # The narrow margin makes one draw in four exceed n items, so that drawing again is tried too.
-    monkeypatch.setattr(resampling, "_POISSON_FROM", 0)
+    monkeypatch.setattr(resampling, "_AT_ONCE_BELOW", 0)
     monkeypatch.setattr(resampling, "_MARGIN", 0.5)
     n, draws = 20, 20_000
     weights = drawn([1] * n, draws)
@@ -212,7 +212,7 @@ def test_sums_are_exact() -> None:
 
     def draw(generator: np.random.Generator, out: np.ndarray) -> None:
         fill(generator, out)
-        seen.append(out.copy())
+        seen.extend(out.copy())
 
     sums = resampling.resum(values, ones(1500), draw, draws=20, seed=0, threads=1)
     expected = [[int(w.astype(int).astype(object) @ c.astype(object)) for c in values.T]
@@ -236,7 +236,7 @@ def test_sums_beyond_float64_are_exact_integers_rounded_once(largest: int) -> No
 
     def draw(generator: np.random.Generator, out: np.ndarray) -> None:
         np.copyto(out, generator.multinomial(int(weight.sum()), weight / weight.sum()))
-        seen.append(out.copy())
+        seen.extend(out.copy())
 
     sums = resampling.resum(values, weight, draw, draws=3, seed=0, threads=1)
     exact = [[int(w.astype(int).astype(object) @ c.astype(object)) for c in values.T]
@@ -325,18 +325,33 @@ def test_options_are_told_with_the_result() -> None:
     assert (interval.confidence, interval.draws, interval.method) == (0.5, 50, "percentile")
 
 
+def interval_of(draws: np.ndarray) -> Interval:
+    return percentile_intervals({"score": draws}, 0.5, "m")["score"]
+
+
 def test_quantiles_and_error_of_the_draws_themselves() -> None:
     draws = np.array([3.0, 1.0, np.nan, 2.0, 4.0, np.nan, 5.0, np.nan])
-    found = percentile_interval(draws, 0.5, "m")
+    found = interval_of(draws)
     assert (found.low, found.high) == (2, 4)  # the quartiles of 1 to 5
     assert found.standard_error == pytest.approx(math.sqrt(2.5))  # n - 1 below the fraction line
     assert (found.undefined, found.draws, found.method) == (3 / 8, 8, "m")
-    one = percentile_interval(np.array([np.nan, 7.0]), 0.5, "m")
+    one = interval_of(np.array([np.nan, 7.0]))
     assert (one.low, one.high, one.undefined) == (7, 7, 1 / 2)
     assert math.isnan(one.standard_error)
-    two = percentile_interval(np.array([1.0, 2.0]), 0.5, "m")
+    two = interval_of(np.array([1.0, 2.0]))
     assert (two.low, two.high) == (1.25, 1.75)
     assert two.standard_error == pytest.approx(math.sqrt(1 / 2))
+
+
+def test_scores_together_have_the_quantiles_of_each_alone() -> None:
+    draws = np.random.default_rng(3).random((6, 501))
+    draws[1, ::7] = draws[2, 5] = draws[3] = np.nan
+    together = percentile_intervals(dict(enumerate(draws)), 0.5, "m")
+    for number, row in enumerate(draws):
+        bounds = np.nanquantile(row, [0.25, 0.75]) if number != 3 else [math.nan, math.nan]
+        found = together[number]
+        assert np.array_equal([found.low, found.high], bounds, equal_nan=True)
+    assert [together[number].undefined for number in range(4)] == [0, 72 / 501, 1 / 501, 1]
 
 
 def test_clusters_are_drawn_whole() -> None:
