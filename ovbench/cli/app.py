@@ -5,66 +5,100 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Iterator, Mapping, MutableMapping
+from importlib import import_module
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
+from typer.core import TyperGroup
+from typer.main import get_command, get_group
 
 from ovbench import __version__
-from ovbench.cli import (
-    cache,
-    compare,
-    describe,
-    doctor,
-    evaluate,
-    examine,
-    floors,
-    importing,
-    leaderboard,
-    models,
-    normalize,
-    params,
-    power,
-    protocols,
-    schema,
-    score,
-    sweep,
-    tables,
-    tasks,
-    train,
-)
 from ovbench.cli.stopping import stoppable
 from ovbench.errors import OvbenchError
 
+if TYPE_CHECKING:
+    from typer._click.core import Command
+
+HOMES = {
+    "score": "score:score",
+    "eval": "evaluate:evaluate",
+    "train": "train:train",
+    "compare": "compare:compare",
+    "sweep": "sweep:sweep",
+    "describe": "describe:describe",
+    "import-peft-ser": "importing:import_peft_ser",
+    "las-report": "examine:las_report",
+    "leak-test": "examine:leak_test",
+    "normalize": "normalize:normalize",
+    "floors": "floors:floors",
+    "power": "power:power",
+    "params": "params:params",
+    "doctor": "doctor:doctor",
+    "schema": "schema:schema",
+    "leaderboard": "leaderboard:app",
+    "protocols": "protocols:app",
+    "tables": "tables:app",
+    "cache": "cache:app",
+    "tasks": "tasks:app",
+    "list": "models:list_app",
+    "show": "models:show_app",
+}
+"""Where each command is: a module of this package, and a function or an app of commands in it."""
+
+
+class Commands(Mapping[str, "Command"]):
+    """The commands, each imported and built when it is asked for."""
+
+    def __init__(self) -> None:
+        self._built: dict[str, Command] = {}
+
+    def __getitem__(self, name: str) -> Command:
+        if name not in self._built:
+            module, _, attribute = HOMES[name].partition(":")
+            self._built[name] = _command(
+                name, getattr(import_module(f"ovbench.cli.{module}"), attribute)
+            )
+        return self._built[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(HOMES)
+
+    def __len__(self) -> int:
+        return len(HOMES)
+
+
+def _command(name: str, found: Any) -> Command:
+    if isinstance(found, typer.Typer):
+        group = get_group(found)
+        group.name = name
+        return group
+    alone = typer.Typer(rich_markup_mode=None, add_completion=False)
+    alone.command(name)(found)
+    return get_command(alone)
+
+
+class Root(TyperGroup):
+    """The root command: to score a file, it builds no command but ``score``."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.commands = cast("MutableMapping[str, Command]", Commands())
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Names of the commands, in the order in which help shows them."""
+        return list(HOMES)
+
+
 app = typer.Typer(
     name="ovbench",
+    cls=Root,
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("score")(score.score)
-app.command("eval")(evaluate.evaluate)
-app.command("train")(train.train)
-app.command("compare")(compare.compare)
-app.command("sweep")(sweep.sweep)
-app.command("describe")(describe.describe)
-app.command("import-peft-ser")(importing.import_peft_ser)
-app.command("las-report")(examine.las_report)
-app.command("leak-test")(examine.leak_test)
-app.command("normalize")(normalize.normalize)
-app.command("floors")(floors.floors)
-app.command("power")(power.power)
-app.command("params")(params.params)
-app.command("doctor")(doctor.doctor)
-app.command("schema")(schema.schema)
-app.add_typer(leaderboard.app, name="leaderboard")
-app.add_typer(protocols.app, name="protocols")
-app.add_typer(tables.app, name="tables")
-app.add_typer(cache.app, name="cache")
-app.add_typer(tasks.app, name="tasks")
-app.add_typer(models.list_app, name="list")
-app.add_typer(models.show_app, name="show")
 
 
 def _version(value: bool) -> None:

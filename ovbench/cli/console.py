@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -34,11 +35,18 @@ SLOW = 2.0
 """Seconds after which a person wants to see that something is going on."""
 
 
+def begin_work() -> None:
+    """Look for garbage again, from here on, among what start-up did not make."""
+    gc.freeze()
+    gc.enable()
+
+
 @contextmanager
 def watched() -> Iterator[None]:
     """Show the progress of slow work on standard error, where that is a terminal."""
     from ovbench.progress import reporting
 
+    begin_work()
     if not sys.stderr.isatty():
         yield
         return
@@ -162,6 +170,7 @@ def needs_models(what: str) -> Iterator[None]:
     """
     from ovbench.errors import MissingExtraError
 
+    begin_work()
     try:
         yield
     except ModuleNotFoundError as error:

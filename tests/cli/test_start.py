@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import ovbench
 from ovbench.cli.app import hyphenated
 
 HEAVY = {
@@ -20,6 +21,7 @@ COMMANDS = [
     ["list"], ["list", "models"], ["show"], ["show", "model"],
     ["protocols", "show"], ["tables"], ["tables", "add"], ["tables", "diff"],
 ]  # fmt: skip
+SAMPLE = Path(ovbench.__file__).parent / "sample"
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -28,16 +30,57 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_help_imports_nothing_heavy() -> None:
+def modules(*arguments: str) -> set[str]:
+    """What a command has imported when it ends."""
     code = (
         "import sys\nfrom ovbench.cli.app import app\n"
-        "try: app(['--help'])\nexcept SystemExit: pass\n"
+        f"try: app({list(arguments)!r})\nexcept SystemExit: pass\n"
         "print('MODULES', *sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    loaded = {name.split(".")[0] for name in done.stdout.split("MODULES", 1)[1].split()}
-    assert "typer" in loaded
-    assert not loaded & HEAVY
+    return set(done.stdout.split("MODULES", 1)[1].split())
+
+
+def ours(names: set[str]) -> list[str]:
+    return [name for name in names if name.partition(".")[0] == "ovbench"]
+
+
+def test_help_imports_nothing_heavy() -> None:
+    found = modules("--help")
+    assert "typer" in found
+    assert not {name.partition(".")[0] for name in found} & HEAVY
+    assert len(ours(found)) <= 30
+
+
+def test_a_score_imports_what_it_needs() -> None:
+    # Most of a short command's time is imports: 78 modules of ours, some 500 in all.
+    found = modules(
+        *("score", str(SAMPLE / "careful.jsonl"), "--gold", str(SAMPLE / "gold.jsonl")), "--draws=9"
+    )
+    assert "ovbench.scoring.wheels" in found
+    assert len(ours(found)) <= 82
+    assert len(found) <= 560
+    assert not found & {
+        *("polars", "torch", "backports.zstd", "ovbench.tasks.card", "ovbench.cli.train"),
+        *("ovbench.scoring.stream", "ovbench.scoring.compare", "ovbench.normalize.synonym_groups"),
+    }
+
+
+def test_garbage_is_collected_while_work_is_done() -> None:
+    code = """
+import gc, sys, ovbench.scoring
+
+def seen(*args, **options):
+    print(gc.isenabled(), gc.get_freeze_count() > 10_000)
+    sys.exit(0)
+
+ovbench.scoring.score_files = seen
+from ovbench.__main__ import main
+sys.argv = ["ovbench", "score", "a.jsonl", "--gold", "b.jsonl"]
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["True", "True"]
 
 
 def test_import_ovbench_imports_nothing_heavy() -> None:
@@ -62,8 +105,6 @@ def test_a_misspelt_command_gets_a_suggestion() -> None:
 
 
 def test_version() -> None:
-    import ovbench
-
     assert run("--version").stdout.strip() == f"ovbench {ovbench.__version__}"
 
 
