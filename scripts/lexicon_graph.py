@@ -142,7 +142,7 @@ class AffectGraph:
         self.words = sorted({(lemma, s.pos) for s in self.synsets for lemma in s.lemmas})
         self.word_number = {word: number for number, word in enumerate(self.words)}
         self._node = {key: len(self.words) + number for number, key in enumerate(keys)}
-        self.transitions = self._transitions()
+        self.arrivals = self._transitions().T.tocsr()
 
     def known(self, lemma: str, pos: str) -> bool:
         """Whether a word is in the subset."""
@@ -222,10 +222,12 @@ class AffectGraph:
 
     def visits(self, restart: NDArray[np.float64]) -> NDArray[np.float64]:
         """Share of time at each node for each restart column; shapes (nodes, columns)."""
-        p, reverse = self.parameters, self.transitions.T.tocsr()
+        p, back = self.parameters, self.parameters.restart * restart
         found = restart
         for _ in range(p.iterations):
-            found = p.restart * restart + (1 - p.restart) * (reverse @ found)
+            found = self.arrivals @ found
+            found *= 1 - p.restart
+            found += back
         return found
 
     def start_of(self, label: str) -> dict[int, float]:
@@ -239,9 +241,9 @@ class AffectGraph:
                 return dict(weights)
         return {}
 
-    def nearness(self, wheel_words: list[str], block: int = 512) -> NDArray[np.float64]:
+    def nearness(self, wheel_words: list[str], block: int = 64) -> NDArray[np.float64]:
         """Cosine of profiles, shape (words, wheel words); 0 for wheel words outside the subset."""
-        size = self.transitions.shape[0]
+        size = self.arrivals.shape[0]
         background = self.visits(np.full((size, 1), 1 / size))
         starts = np.zeros((size, len(wheel_words)))
         for column, word in enumerate(wheel_words):

@@ -10,6 +10,8 @@ else the machine does falls on all alike. Per arm:
 - forward: with loss, without gradients;
 - saved: bytes that autograd keeps between forward and backward, each storage once, parameters of
   the model left out (deterministic);
+- operations: floating-point operations of the matrix products of a step (deterministic), the floor
+  of its time as ``saved`` is that of its memory;
 - decode: greedy generation with the key-value cache, tokens per second (``--no-decode`` skips it);
 - peak: greatest allocation of a step on CUDA.
 """
@@ -29,6 +31,7 @@ from typing import Any
 import torch
 from peft import LoraConfig, get_peft_model
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 from transformers import Qwen2Config, Qwen2ForCausalLM
 
 from ovbench.lora_las import LasConfig, LoranConfig
@@ -136,6 +139,13 @@ def saved_bytes(arm: Arm) -> int:
     return total
 
 
+def operations(arm: Arm) -> int:
+    """Floating-point operations of the matrix products of one training step."""
+    with FlopCounterMode(display=False) as counter:
+        arm.step()
+    return int(counter.get_total_flops())
+
+
 def seconds(function: Callable[[], None], device: str) -> float:
     """Time of one call, the device's queue emptied before and after.
 
@@ -194,6 +204,7 @@ def report(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
     for name, arm in arms.items():
         arm.model.train()
         table[name]["saved"] = saved_bytes(arm)
+        table[name]["operations"] = operations(arm)
         if options.device == "cuda":
             arm.step()
             torch.cuda.reset_peak_memory_stats()
@@ -201,7 +212,7 @@ def report(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
             table[name]["peak"] = torch.cuda.max_memory_allocated()
     times = measure(arms, options)
     for name, row in table.items():
-        for quantity in ("saved", "peak"):
+        for quantity in ("saved", "operations", "peak"):
             if quantity in row:
                 row[f"{quantity}_ratio"] = row[quantity] / table["lora"][quantity]
         for quantity, values in times[name].items():
@@ -217,7 +228,11 @@ def report(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
 def show(table: dict[str, dict[str, Any]]) -> None:
     """The ratios as a table on stdout."""
     quantities = ("step", "forward", "decode")
-    print(f"{'arm':<18}" + "".join(f"{q:>24}" for q in quantities) + f"{'saved':>22}{'peak':>8}")
+    print(
+        f"{'arm':<18}"
+        + "".join(f"{q:>24}" for q in quantities)
+        + f"{'saved':>22}{'operations':>12}{'peak':>8}"
+    )
     for name, row in table.items():
         cells = [f"{name:<18}"]
         for quantity in quantities:
@@ -225,6 +240,7 @@ def show(table: dict[str, dict[str, Any]]) -> None:
             cell = "-" if r is None else f"{r['ratio']:.3f} ({r['low']:.3f}–{r['high']:.3f})"
             cells.append(f"{cell:>24}")
         cells.append(f"{row['saved'] / 2**20:>12.1f} MiB {row['saved_ratio']:.3f}")
+        cells.append(f"{row['operations_ratio']:>12.4f}")
         cells.append(f"{row['peak_ratio']:>8.3f}" if "peak_ratio" in row else f"{'-':>8}")
         print("".join(cells))
 
