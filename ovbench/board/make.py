@@ -34,6 +34,7 @@ from ovbench.runs.scores import with_batch
 from ovbench.runs.store import COST, read_record, read_run
 from ovbench.scoring import Options
 from ovbench.tasks import load_task
+from ovbench.tasks.polarity import polarity_of_number
 
 if TYPE_CHECKING:
     from ovbench.io.records import Cell
@@ -116,7 +117,7 @@ def _of_run(
             else None,
             peak_memory_bytes=cost.peak_bytes,
             seconds=cost.seconds or None,
-            tokens=cost.tokens if about.kind != "constant" else None,
+            tokens=cost.tokens if cost.seconds and about.kind != "constant" else None,
             device=about.device,
         ),
         versions={**settings.versions, "platform": run.platform[:200]},
@@ -303,8 +304,7 @@ def _foreign(name: str, cell: Cell, parser: LabelParser, task: Task) -> Predicti
     if isinstance(cell, str):
         return PredictionEntry(id=name, labels=labels_in(parser, cell), text=cell)
     if task.answers == "sentiment" and isinstance(cell, int | float):
-        sign = "positive" if cell > 0 else "negative" if cell < 0 else "neutral"
-        return PredictionEntry(id=name, labels=(sign,))
+        return PredictionEntry(id=name, labels=(polarity_of_number(cell),))
     if isinstance(cell, tuple) and all(isinstance(label, str) for label in cell):
         return PredictionEntry(id=name, labels=tuple(map(str, cell)))
     return PredictionEntry(id=name, labels=parser.parse(cell).labels)

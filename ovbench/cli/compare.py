@@ -49,6 +49,9 @@ def compare(
     batch_size: Annotated[
         str, typer.Option("--batch-size", "-b", help="Items generated together, or auto.")
     ] = "auto",
+    cache: Annotated[
+        bool, typer.Option(help="Recipes: take answers from the cache, and keep new ones there.")
+    ] = True,
     output_path: Annotated[
         str, typer.Option("--output-path", "-o", help="Recipes: folder of trainings and runs.")
     ] = "comparison",
@@ -100,7 +103,7 @@ def compare(
 
             asked = None if tasks is None else opt.names(tasks, "task")
             running.say_scale(scale, asked or load_recipe(what[0]).eval_tasks(scale))
-            found = _of_recipes(what, seeds, output_path, asked, where, size, noise, draws)
+            found = _of_recipes(what, seeds, output_path, asked, where, size, noise, draws, cache)
     if json is not None:
         write_json(json, found.to_json())
     if markdown is not None:
@@ -128,10 +131,14 @@ def _of_recipes(
     batch_size: int | str,
     noise: bool,
     draws: int,
+    cache: bool,
 ) -> Comparison:
+    from ovbench.cli.console import note
+    from ovbench.runs.generation_cache import AnswerCache
     from ovbench.runs.replicate import compare_recipes
 
-    return compare_recipes(
+    kept = AnswerCache() if cache else None
+    found = compare_recipes(
         names,
         seeds=seeds,
         out=out,
@@ -140,4 +147,8 @@ def _of_recipes(
         batch_size=batch_size,  # type: ignore[arg-type]
         noise=noise,
         draws=draws,
+        cache=kept,
     )
+    if kept is not None and kept.fault:
+        note(f"some answers could not be kept in the cache: {kept.fault}")
+    return found

@@ -46,6 +46,9 @@ def sweep(
     batch_size: Annotated[
         str, typer.Option("--batch-size", "-b", help="Items generated together, or auto.")
     ] = "auto",
+    cache: Annotated[
+        bool, typer.Option(help="Take answers from the cache, and keep new ones there.")
+    ] = True,
     seed: Annotated[int, typer.Option(min=0, help="Of the folds and of every training.")] = 0,
     limit: Annotated[
         float | None,
@@ -86,6 +89,7 @@ def sweep(
     from ovbench.io.atomic import write_text
     from ovbench.report import render
     from ovbench.report.sweep import check_figure, sweep_sections, write_figure
+    from ovbench.runs.generation_cache import AnswerCache
     from ovbench.runs.grid import read_grid
     from ovbench.runs.sweep import sweep as run
     from ovbench.systems.registry import load_trainable
@@ -110,6 +114,7 @@ def sweep(
             protocol=protocol,
             batch_size=running.batch_size(batch_size),
             draws=draws,
+            cache=AnswerCache() if cache else None,
         )
     if json is not None:
         write_json(json, found.to_json())

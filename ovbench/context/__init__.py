@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ovbench.context.builder import ContextBuilder, Provenance, open_context
+    from ovbench.context.builder import ContextBuilder, Provenance, context_of, open_context
     from ovbench.context.encoder import Encoder, open_encoder
     from ovbench.context.settings import ContextSettings
 
@@ -18,6 +18,7 @@ _HOMES = {
     "ContextSettings": "settings",
     "Encoder": "encoder",
     "Provenance": "builder",
+    "context_of": "builder",
     "open_context": "builder",
     "open_encoder": "encoder",
 }
@@ -27,6 +28,7 @@ __all__ = [
     "ContextSettings",
     "Encoder",
     "Provenance",
+    "context_of",
     "open_context",
     "open_encoder",
 ]

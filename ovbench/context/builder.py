@@ -184,6 +184,19 @@ def open_context(
     return _assembled(settings, encoder, vocabulary, _exchanged(settings, over), oracle_gold)
 
 
+def context_of(settings: ContextSettings, split: Task, train: Task | None) -> ContextBuilder:
+    """The builder of a split's contexts; its gold goes in for source ``oracle`` alone.
+
+    ``train`` and errors as :func:`open_context`.
+    """
+    return open_context(
+        settings,
+        train,
+        over=split.items if settings.shuffled else None,
+        oracle_gold=split.gold if settings.source == "oracle" else None,
+    )
+
+
 def oracle_context(encoder: Encoder, gold: Mapping[str, Gold]) -> ContextBuilder:
     """Contexts made of gold labels: an upper bound, and what a leak test must be able to see."""
     return _assembled(ContextSettings(source="oracle"), encoder, (), None, gold)

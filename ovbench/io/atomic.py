@@ -7,9 +7,15 @@ import re
 import stat
 import tempfile
 from contextlib import suppress
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from ovbench.errors import InputError, OvbenchError
+
+_LONGEST = 60
+"""Characters of a name that are in its temporary one: a name has 255 bytes, a character up to 4."""
+_TEMPORARY = re.compile(r"\.(.+)\.[a-z0-9_]{8}")
+"""Temporary names, as tempfile ends them."""
 
 
 def write_text(path: str | Path, text: str) -> None:
@@ -68,21 +74,22 @@ def write_bytes(path: str | Path, data: bytes, *, durable: bool = True) -> None:
             Path(temporary).unlink()
 
 
-def sweep(path: str | Path) -> None:
-    """Remove what processes that died while they wrote ``path`` left beside it.
+def remove_unfinished(folder: Path, *names: str) -> None:
+    """Remove what processes that died while they wrote these files left in their folder.
 
-    Only for who knows that nobody writes it now.
+    Only for who knows that nobody writes them now: who holds the folder's lock. In place of a name
+    of at most 60 characters there may be a pattern (``results_*.json``).
     """
-    target = Path(os.path.realpath(path))
-    unfinished = re.compile(re.escape(_prefix(target)) + "[a-z0-9_]{8}")  # as tempfile names them
-    for entry in target.parent.glob(".*"):
-        if unfinished.fullmatch(entry.name):
+    for entry in folder.glob(".*"):
+        found = _TEMPORARY.fullmatch(entry.name)
+        named = found is not None and found[1]
+        if named and any(named == name[:_LONGEST] or fnmatchcase(named, name) for name in names):
             with suppress(OSError):
                 entry.unlink()
 
 
 def _prefix(target: Path) -> str:
-    return f".{target.name[:60]}."  # a name has 255 bytes, a character up to 4
+    return f".{target.name[:_LONGEST]}."
 
 
 def _is_device(path: str | Path) -> bool:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from ovbench.errors import InputError, OvbenchError
 from ovbench.runs.comparison import Comparison, RowCost
+from ovbench.runs.opened import train_split
 from ovbench.runs.place import Place, find_adapter, find_report, require_models
-from ovbench.runs.recipe import train_split
 from ovbench.runs.records import Cost, RunRecord
 from ovbench.runs.store import COST, read_record, read_run
 from ovbench.systems import CausalLmRecipe, Trainable, load_recipe
@@ -205,7 +205,10 @@ def _speed(runs: Sequence[Path], why: list[str]) -> float | None:
     """Tokens per second of the median run."""
     files = [run / COST for run in runs if (run / COST).is_file()]
     costs = [_tried(partial(read_record, path, Cost), why) for path in files]
-    return _median([one.tokens_per_second for one in costs if one and one.tokens_per_second])
+    found = [one.tokens_per_second for one in costs if one and one.tokens_per_second]
+    if not found and any(one.cached for one in costs if one):
+        why.append("all answers came from the cache, so generation was not timed (--no-cache does)")
+    return _median(found)
 
 
 def _reports(adapters: Sequence[Path], why: list[str]) -> list[TrainingReport]:

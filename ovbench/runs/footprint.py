@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from ovbench.context import context_of
 from ovbench.lora_las import parameter_counts
 from ovbench.runs.frozen import Frozen
 from ovbench.runs.place import require_models
-from ovbench.runs.recipe import context_builder
 from ovbench.systems import CausalLmRecipe
 from ovbench.systems.describing import fit_describer
 from ovbench.systems.loading import build, load_base
@@ -54,7 +54,7 @@ def footprint(recipe: CausalLmRecipe, place: Place, train: Task) -> Footprint:
     first = train.limited(ITEMS)
     if recipe.describer is not None:
         first = fit_describer(recipe.describer, train).task(first)
-    builder = context_builder(recipe, place.scale, train)
+    builder = context_of(recipe.context_at(place.scale), train, train)
     length = scale.training.max_length
     data = encode_task(first, scale.prompt, base.tokenizer, length, builder, scale.words)
     model = build(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ovbench.errors import InputError, MissingExtraError, OvbenchError
 from ovbench.runs.answering import Answerer
-from ovbench.runs.engines import Backend, answerer_of
+from ovbench.runs.opened import Backend, open_recipe
 from ovbench.runs.place import Place
 from ovbench.runs.preflight import MOST_ITEMS, Preflight, spread
 from ovbench.systems import CausalLmRecipe
@@ -56,17 +55,12 @@ class Worker:
     def __init__(self, share: Share) -> None:
         import torch
 
-        from ovbench.runs.recipe import open_recipe
-
         torch.set_num_threads(share.threads)
         self._opened = open_recipe(share.recipe, share.place, ".", backend=share.backend)
 
     def begin(self, task: Task, seed: int, shrink: bool) -> None:
-        """Turn to a task; arguments as :func:`ovbench.runs.engines.answerer_of`'s."""
-        from ovbench.runs.recipe import context_builder
-
-        builder = context_builder(self._opened.recipe, self._opened.place.scale, task)
-        self._source = answerer_of(self._opened, task, builder, seed, shrink)
+        """Turn to a task; as :meth:`ovbench.runs.opened.OpenedRecipe.answerer`."""
+        self._source = self._opened.answerer(task, self._opened.contexts(task), seed, shrink)
 
     def answers(self, batch: list[Item]) -> tuple[list[Answer], int | None] | _Failure:
         """The answers to one batch, and what batches were halved to."""
@@ -109,9 +103,9 @@ class RayWorkers:
         """Have all of them answer a task from now on; they are started where they are not."""
         import ray
 
-        if not ray.is_initialized():
-            _start(self.count)
-            self._started = True
+        from ovbench.scoring.stream_ray import start_ray
+
+        self._started = start_ray(self.count) or self._started
         if not self.actors:
             self.actors = [self._actor() for _ in range(self.count)]
         self._begin = (ray.put(task), seed, shrink)
@@ -154,7 +148,10 @@ class RayWorkers:
 
 
 class OnWorkers(Answerer):
-    """A task's batches, handed out to workers; arguments as ``answerer_of``'s."""
+    """A task's batches, handed out to workers.
+
+    Arguments as :meth:`ovbench.runs.opened.OpenedRecipe.answerer`'s, and its ``fingerprint``.
+    """
 
     def __init__(
         self, workers: RayWorkers, task: Task, seed: int, shrink: bool, fingerprint: str
@@ -219,32 +216,6 @@ class _WorkerDiedError(OvbenchError):
             "Workers of Ray died, perhaps for want of memory. What was answered is kept; the same "
             "command goes on from there."
         )
-
-
-_NO_START = (Exception, ConnectionError, RuntimeError, TimeoutError, ValueError)
-"""What Ray raises where it does not come up; the first as such, without a class of its own."""
-
-
-def _start(workers: int) -> None:
-    """Start Ray on this machine, or join the cluster that ``RAY_ADDRESS`` names."""
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # who runs what here is nobody else's matter
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # or each start warns
-    os.environ.setdefault("RAY_agent_register_timeout_ms", "60000")  # for busy machines
-    import ray
-
-    found = "RAY_ADDRESS" in os.environ
-    try:
-        ray.init(
-            num_cpus=None if found else workers,
-            include_dashboard=None if found else False,
-            log_to_driver=False,
-            logging_level="ERROR",
-        )
-    except Exception as error:
-        if type(error) not in _NO_START:
-            raise
-        reason = str(error).strip().partition("\n")[0]
-        raise OvbenchError(f"Ray does not start: {reason}") from None
 
 
 def _result(reference: Any) -> Any:

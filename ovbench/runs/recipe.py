@@ -1,30 +1,23 @@
-"""From a recipe's name to runs: recipe, base, adapter and contexts are opened and put together."""
+"""From a recipe's name to runs, whatever its kind."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-from ovbench.context import ContextBuilder, open_context, open_encoder
-from ovbench.errors import InputError, UnknownNameError
+from ovbench.errors import InputError
 from ovbench.runs.answering import Answerer
-from ovbench.runs.engines import (
-    HERE,
-    Backend,
-    Engine,
-    answerer_of,
-    batch_size_of,
-    open_workers,
-)
+from ovbench.runs.engines import HERE, Engine, answerer_of, open_workers
 from ovbench.runs.evaluate import EvalOptions, evaluate
 from ovbench.runs.external import evaluate_external
 from ovbench.runs.hearing import evaluate_hearing
+from ovbench.runs.opened import open_recipe, train_split
 from ovbench.runs.parallel import evaluate_together, is_first, process_count
 from ovbench.runs.pipeline import evaluate_pipeline
-from ovbench.runs.place import Place, device_name, find_adapter, require_models, training_seed
+from ovbench.runs.place import Place
 from ovbench.runs.preflight import Preflight
 from ovbench.runs.records import RunResult, SystemRecord
 from ovbench.systems import (
@@ -35,18 +28,9 @@ from ovbench.systems import (
     Recipe,
     load_recipe,
 )
-from ovbench.systems.backbones import locate, weights_sha256
 from ovbench.systems.constant import ConstantSystem
-from ovbench.systems.describing import ItemDescriber, check_describer, saved_describer
 from ovbench.systems.missing import Missing
 from ovbench.tasks import Task, load_task
-
-if TYPE_CHECKING:
-    from ovbench.systems.answer_words import AnswerWords
-    from ovbench.systems.generation import CausalLmSystem
-    from ovbench.systems.loading import Base
-    from ovbench.systems.saved import OpenedAdapter
-    from ovbench.systems.vllm_backend import VllmSystem
 
 CONSTANT_BATCH = 64
 
@@ -130,8 +114,8 @@ def evaluate_recipe(
     found = []
     with open_workers(opened, engine.workers) as workers:
         for task in (opened.described(task, chosen.limit) for task in loaded):
-            size = batch_size_of(opened) if batch_size == "auto" else batch_size
-            builder = context_builder(recipe, where.scale, task)
+            size = opened.batch_size if batch_size == "auto" else batch_size
+            builder = opened.contexts(task)
             about = opened.record(builder, task)
             shrink = batch_size == "auto"
             source = answerer_of(opened, task, builder, chosen.seed, shrink, workers)
@@ -139,190 +123,6 @@ def evaluate_recipe(
             sized = replace(chosen, batch_size=size)
             found += evaluate_together(source, task, about, out, sized, preflight=check)
     return found
-
-
-@dataclass(frozen=True)
-class OpenedRecipe:
-    """A recipe's model, for any number of tasks; it is read into memory when it is first used."""
-
-    recipe: CausalLmRecipe
-    place: Place
-    backbone: str
-    """Name or folder of the base."""
-    dtype: str
-    """Of its weights."""
-    folder: Path
-    """Of the adapter."""
-    describer: ItemDescriber | None = None
-    backend: Backend = "hf"
-
-    @cached_property
-    def base(self) -> Base:
-        """The base model in memory."""
-        from ovbench.systems.loading import load_base
-
-        return load_base(self.backbone, dtype=self.dtype, device=self.place.device)
-
-    @cached_property
-    def adapter(self) -> OpenedAdapter:
-        """Base and adapter in memory."""
-        from ovbench.systems.saved import open_adapter
-
-        return open_adapter(self.recipe, self.folder, self.base, self.place.scale)
-
-    @cached_property
-    def vllm(self) -> VllmSystem:
-        """Base and adapter in a vLLM engine."""
-        from ovbench.systems.vllm_backend import open_vllm
-
-        return open_vllm(
-            self.recipe, self.place.scale, self.backbone, self.folder, dtype=self.dtype
-        )
-
-    @cached_property
-    def _base_sha256(self) -> str:
-        return weights_sha256(locate(self.backbone))
-
-    @cached_property
-    def _adapter_sha256(self) -> str:
-        from ovbench.systems.saved import adapter_sha256
-
-        try:
-            return adapter_sha256(self.folder)
-        except InputError:
-            return self.adapter.sha256  # opening it says what is wrong
-
-    def described(self, task: Task, limit: float | None = None) -> Task:
-        """The task as the system is shown it: clips described, where the recipe says by whom.
-
-        Only the first ``limit`` items are listened to, unless contexts are exchanged among all.
-        """
-        if self.describer is None:
-            return task
-        exchanged = self.recipe.context_at(self.place.scale).shuffled
-        return self.describer.task(task, task.limited(None if exchanged else limit).items)
-
-    def system(
-        self,
-        task: Task,
-        *,
-        seed: int = 0,
-        shrink: bool = False,
-        builder: ContextBuilder | None = None,
-    ) -> tuple[CausalLmSystem, ContextBuilder]:
-        """The system that answers a task's items, and its contexts (``builder``, if given)."""
-        from ovbench.systems.generation import CausalLmSystem
-
-        contexts = builder or context_builder(self.recipe, self.place.scale, task)
-        system = CausalLmSystem(
-            self.recipe.name,
-            self.adapter.model,
-            self.base,
-            self.recipe.scale(self.place.scale).prompt,
-            self.recipe.decoding_at(self.place.scale),
-            contexts,
-            words=self.words(task),
-            seed=seed,
-            shrink=shrink,
-        )
-        return system, contexts
-
-    def words(self, task: Task) -> AnswerWords | None:
-        """How answers are read on a task with classes; None: as they are."""
-        return self.recipe.answer_words(self.place.scale) if task.answers == "class" else None
-
-    def record(self, builder: ContextBuilder, task: Task) -> SystemRecord:
-        """What the system is made of; nothing is loaded for it."""
-        from ovbench.systems.devices import resolve_device
-
-        provenance = builder.provenance
-        return SystemRecord(
-            name=self.recipe.name,
-            kind=self.recipe.kind,
-            recipe=self.recipe.digest(),
-            scale=self.place.scale,
-            base=self._base_sha256,
-            adapter=self._adapter_sha256,
-            prompt=self.recipe.scale(self.place.scale).prompt.sha256,
-            context=None if builder.source == "none" else builder.digest,
-            context_source=None if builder.source == "none" else builder.source,
-            oracle=provenance.oracle,
-            describer=None if self.describer is None else self.describer.id,
-            decoding=self.recipe.decoding_at(self.place.scale).model_dump(),
-            training_seed=training_seed(self.folder),
-            dtype=self.dtype,
-            device=device_name(resolve_device(self.place.device)),
-            backend=None if self.backend == "hf" else self.backend,
-        )
-
-
-def open_recipe(
-    recipe: CausalLmRecipe,
-    place: Place,
-    out: str | Path,
-    missing: Missing | None = None,
-    asked: str | None = None,
-    backend: Backend = "hf",
-) -> OpenedRecipe:
-    """Find base and adapter; what is missing is told before anything large is read.
-
-    ``missing`` holds what the caller missed, ``asked`` what the user called the recipe. Raises as
-    :func:`evaluate_recipe`.
-    """
-    require_models("evaluating a language model")
-    from ovbench.systems.devices import resolve_device, resolve_dtype
-    from ovbench.systems.memory import check_evaluation_memory
-
-    missed = missing or Missing(f"{recipe.name} at scale {place.scale}")
-    if backend == "vllm":
-        from ovbench.systems.vllm_backend import check_vllm
-
-        with missed.noted():
-            check_vllm(recipe)
-    backbone = place.base or recipe.scale(place.scale).backbone
-    # As it was trained: LoRA-LAS's term is lost in fewer bits.
-    trained_in = recipe.scale(place.scale).training.dtype
-    dtype = trained_in if place.dtype == "auto" else place.dtype
-    resolve_dtype(dtype, resolve_device(place.device))
-    with missed.noted():
-        locate(backbone)
-    with missed.noted():
-        check_evaluation_memory(backbone, dtype, place.device)
-    with missed.noted():
-        folder = find_adapter(recipe, place, out, asked)
-    if recipe.describer is not None:
-        with missed.noted():
-            check_describer(recipe.describer)
-    context = recipe.context_at(place.scale)
-    if context.source != "none":
-        with missed.noted():  # kept: whether it is here is known before the base is read
-            open_encoder(context.encoder)
-    missed.tell()
-    describer = None if recipe.describer is None else saved_describer(recipe.describer, folder)
-    return OpenedRecipe(recipe, place, backbone, dtype, folder, describer, backend)
-
-
-def context_builder(recipe: CausalLmRecipe, scale: str, task: Task) -> ContextBuilder:
-    """The contexts of a task's items; gold goes in for source ``oracle`` alone."""
-    settings = recipe.context_at(scale)
-    needs_train = settings.source in ("prototypes", "candidates")
-    return open_context(
-        settings,
-        train_split(task, recipe.train_task(scale), clips=False) if needs_train else None,
-        over=task.items if settings.shuffled else None,
-        oracle_gold=task.gold if settings.source == "oracle" else None,
-    )
-
-
-def train_split(task: Task, otherwise: str, *, clips: bool = True) -> Task:
-    """The train split of a task; where it has none (data sets for evaluation), another task's.
-
-    ``clips``: as :func:`ovbench.tasks.load_task` takes it.
-    """
-    try:
-        return load_task(task.id, "train", clips=clips)
-    except UnknownNameError:
-        return load_task(otherwise, "train", clips=clips)
 
 
 def _evaluated(name: str, split: str | None) -> Task:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ovbench.errors import InputError, ValidationError
+from ovbench.runs.opened import OpenedRecipe, open_recipe
 from ovbench.runs.place import Place
-from ovbench.runs.recipe import OpenedRecipe, context_builder, open_recipe
 from ovbench.runs.records import Prediction, RunRecord
 from ovbench.runs.store import read_run
 from ovbench.systems import CausalLmRecipe, load_recipe
@@ -41,7 +41,8 @@ class Reopened:
         ``gold`` takes the place of the items' own.
         """
         task = replace(self.whole, gold={**self.whole.gold, **(gold or {})})
-        return self.opened.system(task, seed=self.record.settings.seed)[0]
+        builder = self.opened.contexts(task)
+        return self.opened.system(task, builder, seed=self.record.settings.seed)
 
 
 def reopen(folder: str | Path, place: Place | None = None, recipe: str | None = None) -> Reopened:
@@ -78,7 +79,7 @@ def reopen(folder: str | Path, place: Place | None = None, recipe: str | None = 
         where = replace(where, dtype=about.dtype)
     opened = open_recipe(found, where, home.parent.parent)
     whole = opened.described(whole, record.settings.limit)
-    now = opened.record(context_builder(found, where.scale, whole), whole)
+    now = opened.record(opened.contexts(whole), whole)
     for name in _HASHES:
         _check(home, name, getattr(about, name), getattr(now, name))
     return Reopened(record, whole.limited(record.settings.limit), whole, predictions, opened)

@@ -25,6 +25,7 @@ from ovbench.runs.compare import compare_runs
 from ovbench.runs.comparison import Comparison
 from ovbench.runs.costs import cost_of, with_costs
 from ovbench.runs.evaluate import EvalOptions, run_folder
+from ovbench.runs.generation_cache import AnswerCache
 from ovbench.runs.place import ADAPTER, TRAIN, Place, require_models
 from ovbench.runs.recipe import evaluate_recipe
 from ovbench.runs.several_tasks import joined
@@ -65,6 +66,7 @@ def compare_recipes(
     limit: float | None = None,
     noise: bool = True,
     draws: int = 10_000,
+    cache: AnswerCache | None = None,
 ) -> Comparison:
     """Train and evaluate what is missing, then compare.
 
@@ -82,6 +84,8 @@ def compare_recipes(
         meant for, one of each.
     noise:
         Train one recipe twice per seed, for the noise floor.
+    cache:
+        As :class:`ovbench.runs.evaluate.EvalOptions` has it.
 
     Raises
     ------
@@ -98,7 +102,8 @@ def compare_recipes(
     every = [*(Job(name, seed) for seed in plan.seeds for name in plan.recipes), *again]
     _look(plan, every)
     for job in track(every, "training and evaluating", len(every)):
-        options = EvalOptions(seed=job.seed, limit=limit, scoring=Options(draws=draws))
+        scoring = Options(draws=draws)
+        options = EvalOptions(seed=job.seed, limit=limit, cache=cache, scoring=scoring)
         _do(plan, job, batch_size, options)
     return _compared(plan, again, draws)
 

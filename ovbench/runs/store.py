@@ -19,7 +19,7 @@ from pydantic import BaseModel
 from pydantic import ValidationError as PydanticError
 
 from ovbench.errors import InputError, OvbenchError, ValidationError
-from ovbench.io.atomic import write_bytes, write_text
+from ovbench.io.atomic import remove_unfinished, write_bytes, write_text
 from ovbench.io.folders import make_folder
 from ovbench.io.lock import locked
 from ovbench.runs.records import Cost, Prediction, RunRecord
@@ -124,7 +124,7 @@ def open_run(
     make_folder(folder)
     with locked(folder):
         _refuse_links(folder)
-        _sweep(folder)
+        remove_unfinished(folder, RUN, *_FILES)
         begun = _begin(folder, record, fresh)
         yield RunStore(folder, begun, _read_back(folder / PREDICTIONS, set(ids)))
 
@@ -233,14 +233,6 @@ def _short(value: object) -> str:
 
 _FILES = (PREDICTIONS, COST, "preflight.json", "results_*.json", "samples_*.jsonl")
 """What a run consists of, but for ``run.json``."""
-
-
-def _sweep(folder: Path) -> None:
-    """Remove what a killed process left half written under a temporary name."""
-    for pattern in (RUN, *_FILES):
-        for file in folder.glob(f".{pattern}.*"):
-            with suppress(OSError):
-                file.unlink()
 
 
 def _clear(folder: Path) -> None:

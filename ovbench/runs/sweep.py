@@ -25,7 +25,7 @@ from typing import Literal
 
 from ovbench import __version__
 from ovbench.errors import InputError, OvbenchError
-from ovbench.io.atomic import write_text
+from ovbench.io.atomic import remove_unfinished, write_text
 from ovbench.io.folders import make_folder
 from ovbench.io.lock import locked
 from ovbench.progress import track
@@ -33,6 +33,7 @@ from ovbench.protocols import Protocol, load_protocol
 from ovbench.results import Comparison, Result
 from ovbench.runs.apart import run_apart
 from ovbench.runs.frozen import Frozen
+from ovbench.runs.generation_cache import AnswerCache
 from ovbench.runs.grid import Axis, Cell, Value, cell_name, cells, read_grid, variant
 from ovbench.runs.place import Place, require_models
 from ovbench.runs.records import Prediction
@@ -118,6 +119,7 @@ def sweep(
     protocol: str | None = None,
     batch_size: int | Literal["auto"] = "auto",
     draws: int = 10_000,
+    cache: AnswerCache | None = None,
 ) -> Sweep:
     """Train and score every cell of a grid on every fold, whatever is missing.
 
@@ -139,6 +141,8 @@ def sweep(
     protocol:
         That the cells are scored by; by default the task's first, or, where a task asks for one
         class, the first of its protocols that scores classes.
+    cache:
+        As :class:`ovbench.runs.evaluate.EvalOptions` has it.
 
     Raises
     ------
@@ -170,6 +174,7 @@ def sweep(
     require_models("ovbench sweep")
     make_folder(home)
     with locked(home):
+        remove_unfinished(home, SETTINGS, RESULT)
         _check(home / SETTINGS, made_of)
         plain = FoldJob(
             recipe=recipe,
@@ -182,6 +187,7 @@ def sweep(
             seed=seed,
             home=home,
             batch_size=batch_size,
+            cache=cache,
         )
         jobs = [_jobs(plain, variant(recipe, axes, cell), cell) for cell in cells(axes)]
         _do([job for of_cell in jobs for job in of_cell], parts, home)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from ovbench.errors import InputError
 from ovbench.runs.evaluate import EvalOptions, evaluate, run_folder
+from ovbench.runs.generation_cache import AnswerCache
 from ovbench.runs.place import TRAIN, Place
 from ovbench.runs.records import Prediction
 from ovbench.runs.store import RUN, read_run
@@ -16,9 +17,6 @@ from ovbench.systems import CausalLmRecipe, Trainable
 from ovbench.systems.missing import Missing
 from ovbench.tasks import Task, load_task
 from ovbench.tasks.stratified import FoldSplit, fold_splits
-
-if TYPE_CHECKING:
-    from ovbench.runs.recipe import OpenedRecipe
 
 
 @dataclass(frozen=True)
@@ -35,6 +33,8 @@ class FoldJob:
         How many, and which of them is held out, from 1.
     home:
         Its folder.
+    cache:
+        As :class:`ovbench.runs.evaluate.EvalOptions` has it.
     """
 
     recipe: Trainable
@@ -47,6 +47,7 @@ class FoldJob:
     seed: int
     home: Path
     batch_size: int | Literal["auto"] = "auto"
+    cache: AnswerCache | None = None
 
     def part(self) -> FoldSplit:
         """The fold, and what is learnt from."""
@@ -92,7 +93,10 @@ def run_fold(job: FoldJob) -> None:
     dtype = None if job.place.dtype == "auto" else job.place.dtype
     place = replace(job.place, adapter=out)
     options = EvalOptions(
-        seed=job.seed, scoring=Options(draws=0, floors=False), command="ovbench sweep"
+        seed=job.seed,
+        cache=job.cache,
+        scoring=Options(draws=0, floors=False),
+        command="ovbench sweep",
     )
     recipe, splits = job.recipe, (part.train, part.dev)
     if isinstance(recipe, CausalLmRecipe):
@@ -143,31 +147,14 @@ def _answer(
 
     Contexts made from a train split's labels are made from what this fold's model learnt from.
     """
-    from ovbench.runs.recipe import open_recipe
-    from ovbench.systems.describing import saved_describer
-    from ovbench.systems.generation import CausalLmSystem
-    from ovbench.training.prepare import context_of
+    from ovbench.runs.opened import open_recipe
 
-    opened: OpenedRecipe = open_recipe(recipe, place, job.home)
-    train, held_out = part.train, part.held_out
-    if recipe.describer is not None:
-        describer = saved_describer(recipe.describer, opened.folder)
-        train, held_out = describer.task(train), describer.task(held_out)
-    builder = context_of(recipe.context_at(place.scale), held_out, train)
-    system = CausalLmSystem(
-        recipe.name,
-        opened.adapter.model,
-        opened.base,
-        recipe.scale(place.scale).prompt,
-        recipe.decoding_at(place.scale),
-        builder,
-        words=recipe.answer_words(place.scale) if held_out.answers == "class" else None,
-        seed=job.seed,
-        shrink=job.batch_size == "auto",
-    )
-    size = system.automatic_batch_size() if job.batch_size == "auto" else job.batch_size
+    opened = open_recipe(recipe, place, job.home)
+    held_out = opened.described(part.held_out)
+    builder = opened.contexts(held_out, part.train)
+    size = opened.batch_size if job.batch_size == "auto" else job.batch_size
     evaluate(
-        system,
+        opened.answerer(held_out, builder, job.seed, shrink=job.batch_size == "auto"),
         held_out,
         opened.record(builder, held_out),
         job.home,

@@ -25,6 +25,7 @@ from ovbench.scoring.evaluation import Evaluation, distinct_pairs, item_status
 from ovbench.scoring.floors import Floors
 from ovbench.scoring.options import Options
 from ovbench.scoring.prepare import Prepared, parsers
+from ovbench.tasks.polarity import polarity_of_number
 
 OTHER = categorical.OTHER
 _SENTIMENTS = {"positive": 1, "negative": -1, "neutral": 0}
@@ -188,7 +189,9 @@ def _gold_value(cell: Cell, source: str) -> float:
 
 
 def sentiment_answer(cell: Cell, exact: bool) -> tuple[int, Status]:
-    """Sentiment code of an answer, and its status."""
+    """Sentiment code of an answer, and its status; but for ``exact``, a number says its sign."""
+    if isinstance(cell, int | float) and not exact:
+        return _SENTIMENTS[polarity_of_number(cell)], Status.OK
     text = cell[0] if isinstance(cell, tuple) and len(cell) == 1 else cell
     if text is None or text == () or (isinstance(text, str) and not text.strip()):
         return sentiment.OTHER, Status.EMPTY

@@ -70,18 +70,24 @@ def as_view(task: Task, predictions: Records) -> Records:
     """Predictions as the task is scored: for a sentiment task, labels become their polarity.
 
     As runs do (:meth:`ovbench.tasks.Task.answer`): the words of a list are summed up to one
-    sentiment. An answer that is *positive*, *negative* or *neutral* stays as it was written, and so
-    does one in which the open parser finds no label: it is counted as empty or out of the set.
+    sentiment. An answer that is *positive*, *negative*, *neutral* or a number stays as it was
+    written, and so does one in which the open parser finds no label: it is counted as empty or out
+    of the set.
     """
     if task.answers != "sentiment":
         return predictions
     lists = parse_cells(predictions.cells, get_parser("open"))
     answers: list[Cell] = []
     for index, cell in enumerate(predictions.cells):
-        said = isinstance(cell, str) and cell.strip().rstrip(".").lower() in _SENTIMENTS
-        found = () if said else task.answer(labels_of(lists, index))
+        found = () if _says_sentiment(cell) else task.answer(labels_of(lists, index))
         answers.append(found[0] if found else cell)
     distinct = list(dict.fromkeys(answers))
     code = {cell: number for number, cell in enumerate(distinct)}
     codes = np.array([code[cell] for cell in answers], dtype=np.int64)
     return replace(predictions, cells=distinct, codes=codes[predictions.codes])
+
+
+def _says_sentiment(cell: Cell) -> bool:
+    if isinstance(cell, str):
+        return cell.strip().rstrip(".").lower() in _SENTIMENTS
+    return isinstance(cell, int | float)

@@ -31,9 +31,7 @@ _job: tuple[str, Job] | None = None
 
 @contextmanager
 def cluster() -> Iterator[RayTasks]:
-    """The Ray cluster that is connected to or that ``RAY_ADDRESS`` names, else one started here.
-
-    Nothing is reported to Ray's makers.
+    """The engine of the Ray cluster that :func:`start_ray` finds or starts.
 
     Raises
     ------
@@ -42,23 +40,8 @@ def cluster() -> Iterator[RayTasks]:
     OvbenchError
         If the cluster cannot be reached.
     """
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # or each start warns
-    os.environ.setdefault("RAY_agent_register_timeout_ms", "60000")  # for busy machines
     ray = _ray()
-    ours = not ray.is_initialized()
-    if ours:
-        quiet = {"log_to_driver": False, "logging_level": "ERROR"}
-        if "RAY_ADDRESS" not in os.environ:
-            quiet["include_dashboard"] = False
-        try:
-            ray.init(**quiet)
-        except Exception as error:
-            # Ray raises this very class where a node does not start in time.
-            known = isinstance(error, ConnectionError | RuntimeError | TimeoutError | ValueError)
-            if not known and type(error) is not Exception:
-                raise
-            raise OvbenchError(f"no Ray cluster can be reached: {error}") from None
+    ours = start_ray()
     try:
         yield RayTasks()
     except ray.exceptions.RayError as error:
@@ -66,6 +49,46 @@ def cluster() -> Iterator[RayTasks]:
     finally:
         if ours:
             ray.shutdown()
+
+
+def start_ray(processors: int | None = None) -> bool:
+    """Join the Ray cluster that ``RAY_ADDRESS`` names, or start one on this machine.
+
+    Nothing is reported to Ray's makers.
+
+    Parameters
+    ----------
+    processors:
+        How many a cluster on this machine has; None: as many as the machine.
+
+    Returns
+    -------
+    Whether that was done here, and ``ray.shutdown`` is to follow; False: it was connected already.
+
+    Raises
+    ------
+    OvbenchError
+        If the cluster cannot be reached, or does not start.
+    """
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # or each start warns
+    os.environ.setdefault("RAY_agent_register_timeout_ms", "60000")  # for busy machines
+    ray = _ray()
+    if ray.is_initialized():
+        return False
+    how: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
+    if "RAY_ADDRESS" not in os.environ:
+        how |= {"num_cpus": processors, "include_dashboard": False}
+    try:
+        ray.init(**how)
+    except Exception as error:
+        # Ray raises this very class where a node does not start in time.
+        known = isinstance(error, ConnectionError | RuntimeError | TimeoutError | ValueError)
+        if not known and type(error) is not Exception:
+            raise
+        reason = str(error).strip().partition("\n")[0]
+        raise OvbenchError(f"Ray does not start, or cannot be reached: {reason}") from None
+    return True
 
 
 def _ray() -> Any:

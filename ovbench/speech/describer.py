@@ -15,15 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from ovbench.errors import UnknownNameError
 from ovbench.progress import track
 from ovbench.speech.audio import AudioError
 from ovbench.speech.describe import MEASURING, Description, describe
 from ovbench.speech.measures import measure
-from ovbench.speech.statistics import Sample, Statistics, builtin
+from ovbench.speech.statistics import Sample, Statistics
 from ovbench.speech.wording import Language
 
-NAMES = ("prosody",)
 """Describers without weights."""
 
 
@@ -110,28 +108,6 @@ class Prosody:
                 speaker=clip.speaker,
                 sex=clip.sex,
             )
-
-
-def open_describer(
-    name: str, *, statistics: Statistics | None = None, language: Language = "en"
-) -> Describer:
-    """A describer without weights, by name.
-
-    Parameters
-    ----------
-    name:
-        ``prosody``.
-    statistics:
-        What levels refer to; None: the built-in constants.
-
-    Raises
-    ------
-    UnknownNameError
-        If there is no such describer.
-    """
-    if name != "prosody":
-        raise UnknownNameError("describer without weights", name, NAMES)
-    return Prosody(statistics or builtin(), language)
 
 
 def measured_samples(clips: Sequence[Clip]) -> list[Sample]:

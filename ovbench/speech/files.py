@@ -12,7 +12,7 @@ from typing import NamedTuple
 from pydantic import ValidationError as PydanticError
 
 from ovbench.errors import InputError, InterruptedRunError, OvbenchError, ValidationError
-from ovbench.io.atomic import write_bytes
+from ovbench.io.atomic import remove_unfinished, write_bytes
 from ovbench.io.lock import locked
 from ovbench.progress import track
 from ovbench.speech.describe import Description
@@ -84,6 +84,7 @@ def write_descriptions(path: str | Path, describer: Describer, clips: Sequence[C
                 expected=error.expected,
                 mend="name a file in another folder with --out, or wait until that one is done",
             ) from None
+        remove_unfinished(file.parent, file.name, file.name + BEFORE)
         done, anew = _read_back(file, describer.id, clips)
         missing = [clip for clip in clips if clip.id not in done]
         try:

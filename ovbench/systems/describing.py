@@ -134,7 +134,7 @@ def check_describer(settings: DescriberSettings) -> None:
     """
     if any(find_spec(name) is None for name in ("soundfile", "soxr")):
         raise MissingExtraError(f"describer {settings.name!r}", "speech")
-    from ovbench.systems.hearing.describers import TINY_LLM, locate_llm
+    from ovbench.systems.hearing.known_llms import TINY_LLM, locate_llm
 
     if settings.name not in ("prosody", TINY_LLM):
         locate_llm(settings.name)

@@ -32,13 +32,14 @@ from ovbench.systems.methods import (
     saved_form,
     wrap,
 )
+from ovbench.systems.origin import BASE, Origin, check_origin
 
 if TYPE_CHECKING:
     from ovbench.systems.loading import Base
     from ovbench.systems.methods import State
     from ovbench.systems.recipe import CausalLmRecipe
 
-CONFIG, WEIGHTS, BASE = "adapter_config.json", "adapter_model.safetensors", "base.json"
+CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 _STARTS_ANEW = ("pissa", "olora", "corda", "lora_ga", "loftq", "eva")
 _IDENTITY = (
     "r",
@@ -81,29 +82,6 @@ class OpenedAdapter:
     config: PeftConfig
     sha256: str
     base_known: bool
-
-
-@dataclass(frozen=True)
-class Origin:
-    """What trained an adapter: a recipe at a scale."""
-
-    recipe: CausalLmRecipe
-    scale: str
-
-    def fields(self) -> dict[str, Any]:
-        """What of it an adapter is bound to, as JSON has it.
-
-        The encoder of contexts is not among it: it may be a path, and the adapter's configuration
-        has its id with its data by hash (``context_schema``).
-        """
-        method, context = self.recipe.method, self.recipe.context_at(self.scale)
-        told = context.model_dump(include={"source", "shuffled"})
-        if context.source == "prototypes":
-            told["temperature"] = context.temperature
-        found = {"method": {"name": method.name, "r": method.r}, "context": told}
-        if self.recipe.describer is not None:
-            found["describer"] = self.recipe.describer.model_dump()
-        return found
 
 
 def save_adapter(model: PeftModel, folder: Path, base: Base, origin: Origin | None = None) -> None:
@@ -172,7 +150,7 @@ def checked_config(
     known = _check_base(folder, base, base_sha256)
     if recipe is not None:
         _check_recipe(recipe, config, folder)
-        _check_origin(Origin(recipe, scale), folder)
+        check_origin(Origin(recipe, scale), folder)
     return config, known
 
 
@@ -291,32 +269,6 @@ def _check_recipe(recipe: CausalLmRecipe, config: PeftConfig, folder: Path) -> N
                 where=str(folder),
                 expected=f"{name} {_shown(mine)}, as the recipe trains it",
             )
-
-
-def _check_origin(origin: Origin, folder: Path) -> None:
-    """What the configuration does not tell: LoRA+ and PiSSA are saved as plain LoRA.
-
-    Adapters made elsewhere, and those of earlier versions, do not say what trained them.
-    """
-    path = folder / BASE
-    record = read_json(path) if path.exists() else {}
-    for part, wanted in origin.fields().items():
-        found = record.get(part, wanted)
-        if found != wanted:
-            raise InputError(
-                f"this adapter is not one of {origin.recipe.name}: it was trained with {part} "
-                f"{_listed(found)}",
-                where=str(folder),
-                expected=f"{part} {_listed(wanted)}, as the recipe trains it",
-                mend="take the recipe that it was trained by, or train it again by this one",
-            )
-
-
-def _listed(fields: object) -> str:
-    """``source description, shuffled False``."""
-    if not isinstance(fields, dict):
-        return str(fields)
-    return ", ".join(f"{name} {value}" for name, value in fields.items())
 
 
 def _kind(config: PeftConfig) -> str:

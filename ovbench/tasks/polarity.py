@@ -51,8 +51,12 @@ def polarity_of(labels: Sequence[str]) -> Polarity | None:
     signs = [sign for label in dict.fromkeys(labels) if (sign := _sign(label)) is not None]
     if not signs:
         return "unknown"
-    total = sum(signs)
-    return "positive" if total > 0 else "negative" if total < 0 else "neutral"
+    return polarity_of_number(sum(signs))
+
+
+def polarity_of_number(value: float) -> Polarity:
+    """The sentiment that a system gave as a number: its sign."""
+    return "positive" if value > 0 else "negative" if value < 0 else "neutral"
 
 
 @cache

@@ -313,6 +313,3 @@ FAMILIES: tuple[Family, ...] = (
         "neutral,unemotional,composed,impassive", "dispassionate,emotionless",
     ),
 )  # fmt: skip
-
-CATEGORIES = ("happy", "sad", "angry", "fear", "surprise", "neutral")
-"""The classes of the closed-set view."""

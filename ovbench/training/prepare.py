@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ovbench.context import ContextBuilder, ContextSettings, open_context, open_encoder
+from ovbench.context import ContextBuilder, context_of, open_encoder
 from ovbench.systems.answer_words import word_of
 from ovbench.systems.backbones import TINY, locate
 from ovbench.systems.describing import ItemDescriber, check_describer, fit_describer
@@ -158,16 +158,6 @@ def prepare(
         dev_digest=dev.digest(),
         describer=describer,
         notes=(*told(dev), *notes),
-    )
-
-
-def context_of(settings: ContextSettings, split: Task, train: Task) -> ContextBuilder:
-    """The builder of one split's contexts; gold goes in for source ``oracle`` alone."""
-    return open_context(
-        settings,
-        train,
-        over=split.items if settings.shuffled else None,
-        oracle_gold=split.gold if settings.source == "oracle" else None,
     )
 
 

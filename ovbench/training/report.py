@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from ovbench.errors import InputError
 from ovbench.errors import ValidationError as BrokenFileError
 from ovbench.frozen import Frozen
-from ovbench.io.atomic import sweep
+from ovbench.io.atomic import remove_unfinished
 
 REPORT_FILE = "training.json"
 ADAPTER, LAST = "adapter", "last"
@@ -157,7 +157,7 @@ def take_over(folder: Path, resume: bool) -> None:
             where=str(folder),
             mend="see its report with the same command",
         )
-    sweep(folder / REPORT_FILE)
+    remove_unfinished(folder, REPORT_FILE)
 
 
 def drop_states(folder: Path) -> None:

@@ -16,9 +16,10 @@ from ovbench.io.folders import make_folder
 from ovbench.io.lock import locked
 from ovbench.systems.backbones import locate, weights_sha256
 from ovbench.systems.devices import resolve_device, resolve_dtype
+from ovbench.systems.origin import Origin
 from ovbench.systems.recipe import TRAINABLE, CausalLmRecipe, Recipe
 from ovbench.systems.registry import load_recipe, nothing_to_train
-from ovbench.systems.saved import Origin, write_adapter
+from ovbench.systems.saved import write_adapter
 from ovbench.systems.settings import TrainingSettings
 from ovbench.training.buckets import steps_per_epoch
 from ovbench.training.checkpoint import Progress
@@ -161,7 +162,8 @@ def train(
 
 def _save(ready: Ready, folder: Path) -> None:
     """Write the adapter and what its descriptions refer to into a folder that exists."""
-    write_adapter(ready.model, folder, ready.base, Origin(ready.recipe, ready.scale))
+    origin = Origin(ready.recipe, ready.scale, ready.context.provenance.vocabulary)
+    write_adapter(ready.model, folder, ready.base, origin)
     if ready.describer is not None:
         ready.describer.save(folder)
 

@@ -206,9 +206,11 @@ def test_foreign_sentiments_may_be_numbers_or_words(tmp_path: Path) -> None:
         record_of_predictions(path, task.id, system="A", source="b", options=options)[0]
         for path in files
     ]
-    truth = scored_as_files(files[0], task, "sentiment-non0", options)
-    for record in both:
-        assert {name: score.value for name, score in record.scores.items()} == truth.scores
+    for path in files:  # by every door
+        truth = scored_as_files(path, task, "sentiment-non0", options)
+        assert truth.counts.out_of_set == 0
+        for record in both:
+            assert {name: score.value for name, score in record.scores.items()} == truth.scores
 
 
 def test_ids_of_foreign_predictions_must_be_the_task_s(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """Kills commands at random moments, has them go on, and compares: ``python harness.py --kills 50``.
 
+It ends with one line for each command, and with exit code 1 where something was not as it must be.
+
 Half of the moments are points of time, spread evenly over the whole run, imports included; half
 are file operations (a file opened, made, renamed, removed), before one of which the process dies.
 A run is killed one to five times before it may end.
@@ -17,7 +19,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from fault_kit import COMMANDS, Command, Place, Unbroken, fresh, kill, same, unbroken
+from fault_commands import COMMANDS
+from fault_kit import Command, Place, Unbroken, fresh, kill, same, unbroken
 
 MOST = 5
 """Times that one run is killed before it may end."""
@@ -34,7 +37,10 @@ class Tally:
     by_clock, by_operation:
         How the moments were chosen.
     runs, equal:
-        Runs that were resumed to their end, and how many of them ended as the unbroken one.
+        Runs that were resumed to their end, and how many of them ended with the files of the
+        unbroken one.
+    leftovers:
+        Files beside those.
     wrong:
         What was not as it must be.
     """
@@ -45,15 +51,22 @@ class Tally:
     by_operation: int = 0
     runs: int = 0
     equal: int = 0
+    leftovers: int = 0
     wrong: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
+        return (
+            f"{self.name}: {self.runs} runs, {self.kills.total()} kills, {self.equal} equal "
+            f"results, {self.leftovers} leftovers"
+        )
+
+    def details(self) -> str:
+        """When it was killed, and what was wrong."""
         phases = ", ".join(f"{phase} {n}" for phase, n in sorted(self.kills.items()))
         lines = [
-            f"{self.name}: {self.kills.total()} kills ({self.by_clock} by the clock, "
-            f"{self.by_operation} at file operations); {self.runs} runs resumed, {self.equal} "
-            f"equal to the unbroken one",
-            f"  killed: {phases}",
+            str(self),
+            f"  killed: {phases} ({self.by_clock} by the clock, {self.by_operation} at file "
+            "operations)",
             *(f"  WRONG: {one}" for one in self.wrong),
         ]
         return "\n".join(lines)
@@ -90,8 +103,9 @@ def kill_and_resume(
 def _moments(reference: Unbroken, kills: int, draw: random.Random) -> Iterator[tuple[str, float]]:
     """Kinds and moments without end; in as many as are asked for, each part of a run comes once."""
     while True:
-        shares = [("clock", (n + draw.random()) / kills * 2) for n in range(-(-kills // 2))]
-        shares += [("operation", (n + draw.random()) / kills * 2) for n in range(kills // 2)]
+        shares: list[tuple[str, float]] = []
+        for kind, count in (("clock", kills - kills // 2), ("operation", kills // 2)):
+            shares += [(kind, (n + draw.random()) / count) for n in range(count)]
         draw.shuffle(shares)
         for kind, share in shares:
             whole = reference.seconds if kind == "clock" else reference.operations
@@ -133,20 +147,19 @@ def _resume(
     if found.code != 0:
         tally.wrong.append(f"run {tally.runs} was not resumed: {found.said.strip()}")
         return
-    differing = same(command.content(folder), reference.content)
+    content = command.content(folder)
+    left = content.keys() - reference.content.keys()
+    differing = [name for name in same(content, reference.content) if name not in left]
     if differing:
         tally.wrong.append(f"run {tally.runs} differs in {', '.join(differing)}")
+    if left:
+        tally.wrong.append(f"run {tally.runs} left {', '.join(sorted(left))}")
     tally.equal += not differing
+    tally.leftovers += len(left)
 
 
 def _progress(tally: Tally) -> None:
-    print(
-        f"{tally.name}: {tally.kills.total()} kills, {tally.runs} runs, {tally.equal} equal",
-        *tally.wrong,
-        sep="; ",
-        file=sys.stderr,
-        flush=True,
-    )
+    print(tally, *tally.wrong, sep="; ", file=sys.stderr, flush=True)
 
 
 def main() -> None:
@@ -155,15 +168,15 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("commands", nargs="*", default=list(COMMANDS), metavar="COMMAND")
     options = parser.parse_args()
-    failed = False
+    tallies = []
     for name in options.commands:
         with tempfile.TemporaryDirectory() as folder:
             place = Place(Path(folder))
             command = COMMANDS[name](place)
-            tally = kill_and_resume(command, place, options.kills, options.seed, _progress)
-        print(tally, flush=True)
-        failed |= bool(tally.wrong)
-    raise SystemExit(failed)
+            tallies.append(kill_and_resume(command, place, options.kills, options.seed, _progress))
+        print(tallies[-1].details(), flush=True)
+    print(*tallies, sep="\n")
+    raise SystemExit(any(tally.wrong for tally in tallies))
 
 
 if __name__ == "__main__":

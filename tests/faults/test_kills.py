@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from fault_commands import QUICK
-from fault_kit import COMMANDS, Command, Place
+from fault_commands import COMMANDS, QUICK
+from fault_kit import Command, Place
 from harness import kill_and_resume
 
 KILLS = 50
@@ -15,7 +15,7 @@ KILLS = 50
 def test_fifty_kills(name: str, place: Place, capsys: pytest.CaptureFixture[str]) -> None:
     tally = kill_and_resume(COMMANDS[name](place), place, KILLS, seed=0)
     with capsys.disabled():
-        print(f"\n{tally}")
+        print(f"\n{tally.details()}")
     assert not tally.wrong
     assert tally.kills.total() == KILLS
     assert tally.equal == tally.runs > 0

@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from fault_commands import commands
-from fault_kit import Command, Place, Unbroken, begun, files_of, fresh, same, told
+from fault_kit import Command, Place, Unbroken, begun, bytes_of, files_of, fresh, goes_on, told
 
 # Permissions do not bind the superuser, unless the right to override them is given away.
 BOUND: tuple[str, ...] = ()
@@ -30,10 +29,6 @@ def open_up(folder: Path) -> None:
         path.chmod(0o755 if path.is_dir() else 0o644)
 
 
-def bytes_of(folder: Path) -> dict[str, bytes]:
-    return {name: path.read_bytes() for name, path in files_of(folder).items()}
-
-
 def refused(command: Command, place: Place, folder: Path, *, prefix: tuple[str, ...]) -> None:
     before = bytes_of(folder)
     found = command.run(place, folder, resume=True, prefix=prefix)
@@ -42,19 +37,13 @@ def refused(command: Command, place: Place, folder: Path, *, prefix: tuple[str, 
     assert bytes_of(folder) == before
 
 
-def finished(command: Command, place: Place, folder: Path, wanted: Unbroken) -> None:
-    found = command.run(place, folder, resume=True)
-    assert found.code == 0, found.said
-    assert same(command.content(folder), wanted.content) == []
-
-
 @commands
 def test_nothing_may_be_written(command: Command, wanted: Unbroken, place: Place) -> None:
     folder = fresh(command, place, "read-only")
     lock_up(folder)
     refused(command, place, folder, prefix=BOUND)
     open_up(folder)
-    finished(command, place, folder, wanted)
+    goes_on(command, place, folder, wanted)
 
 
 @commands
@@ -65,7 +54,7 @@ def test_a_run_that_was_begun_may_not_be_written(
     lock_up(folder)
     refused(command, place, folder, prefix=BOUND)
     open_up(folder)
-    finished(command, place, folder, wanted)
+    goes_on(command, place, folder, wanted)
 
 
 @commands
@@ -80,20 +69,7 @@ def test_files_alone_may_not_be_written(command: Command, wanted: Unbroken, plac
         told(found)
         assert found.code in (1, 2)
     open_up(folder)
-    finished(command, place, folder, wanted)
-
-
-@pytest.fixture
-def mounted(tmp_path: Path) -> Iterator[Path]:
-    folder = tmp_path / "mounted"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(folder)]
-    if os.geteuid() != 0 or subprocess.run(mount, check=False, capture_output=True).returncode:
-        pytest.skip("a disk cannot be mounted here")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", str(folder)], check=True)
+    goes_on(command, place, folder, wanted)
 
 
 @commands
@@ -105,4 +81,4 @@ def test_a_disk_that_became_read_only(
     subprocess.run(["mount", "-o", "remount,ro", str(mounted)], check=True)
     refused(command, place, folder, prefix=())
     subprocess.run(["mount", "-o", "remount,rw", str(mounted)], check=True)
-    finished(command, place, folder, wanted)
+    goes_on(command, place, folder, wanted)

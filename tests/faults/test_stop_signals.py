@@ -6,7 +6,7 @@ import signal
 
 import pytest
 from fault_commands import QUICK, SLOW
-from fault_kit import Command, Place, Unbroken, fresh, same, told
+from fault_kit import Command, Place, Unbroken, fresh, goes_on, told
 
 SIGNALS = {"Ctrl-C": signal.SIGINT, "SIGTERM": signal.SIGTERM}
 HOW = ("ame command", "--resume")
@@ -30,9 +30,7 @@ def stopped(
         assert found.code == 128 + number, found.said
         assert any(word in found.errors[0] for word in HOW), found.said
         command.check(folder)
-    found = command.run(place, folder, resume=True)
-    assert found.code == 0, found.said
-    assert same(command.content(folder), wanted.content) == []
+    goes_on(command, place, folder, wanted)
 
 
 def at(wanted: Unbroken, share: float) -> dict[str, str]:

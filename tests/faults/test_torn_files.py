@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from fault_kit import Command, Place, Unbroken, begun, same, told
+from fault_kit import Command, Place, Unbroken, begun, goes_on, same, told
 
 Damage = Callable[[bytes], bytes]
 NOISE = random.Random(0).randbytes(3_000).replace(b"\n", b" ").replace(b"\r", b" ")
@@ -41,12 +41,6 @@ def appended(folder: Path) -> Path:
     (path,) = [*folder.rglob("predictions.jsonl"), *folder.rglob("descriptions.jsonl")]
     assert path.read_bytes().count(b"\n") > 1
     return path
-
-
-def goes_on(command: Command, place: Place, folder: Path, wanted: Unbroken) -> None:
-    found = command.run(place, folder, resume=True)
-    assert found.code == 0, found.said
-    assert same(command.content(folder), wanted.content) == []
 
 
 def mended(command: Command, place: Place, wanted: Unbroken, damages: list[str]) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from ovbench.errors import InputError
 from ovbench.io import folders
-from ovbench.io.atomic import sweep, write_text
+from ovbench.io.atomic import remove_unfinished, write_text
 from ovbench.io.folders import whole_folder
 from ovbench.io.lock import locked
 
@@ -81,21 +81,29 @@ def test_unfinished_files_alone_are_swept(tmp_path: Path) -> None:
     kept = {"training.json", ".training.json.swp", ".training.json", ".other.json.abcd1234"}
     for name in (*kept - {"training.json"}, ".training.json.a_c4e6g8", ".training.json.12345678"):
         (tmp_path / name).touch()
-    sweep(path)
+    remove_unfinished(tmp_path, "training.json")
     assert {entry.name for entry in tmp_path.iterdir()} == kept
-    sweep(tmp_path / "absent" / "file")
+    remove_unfinished(tmp_path / "absent", "file")
 
 
-@pytest.mark.parametrize("name", ["training.json", "samples_2026-11-21T19-55-00.473316Z.jsonl"])
-def test_what_a_killed_writer_leaves_is_what_is_swept(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+@pytest.mark.parametrize(
+    ("name", "pattern"),
+    [
+        ("training.json", "training.json"),
+        ("samples_2026-11-21T19-55-00.473316Z.jsonl", "samples_*.jsonl"),
+        ("a" * 59 + "b.json", "a" * 59 + "b.json"),
+        ("[1].json", "[1].json"),
+    ],
+)
+def test_what_a_killed_writer_leaves_is_what_is_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, pattern: str
 ) -> None:
-    path = tmp_path / name
     with monkeypatch.context() as patch:
         patch.setattr(Path, "unlink", lambda self: None)  # a killed process does not tidy up
         patch.setattr(Path, "replace", lambda self, target: None)
-        write_text(path, "1")
-    (left,) = tmp_path.iterdir()
-    assert left.name.startswith(f".{name}."), "by which a run's folder is swept of it"
-    sweep(path)
+        write_text(tmp_path / name, "1")
+    assert len(list(tmp_path.iterdir())) == 1
+    remove_unfinished(tmp_path, "other.json", "other_*.json")
+    assert len(list(tmp_path.iterdir())) == 1
+    remove_unfinished(tmp_path, "other.json", pattern)
     assert not list(tmp_path.iterdir())

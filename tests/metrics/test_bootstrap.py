@@ -351,7 +351,8 @@ def test_scores_together_have_the_quantiles_of_each_alone() -> None:
         bounds = np.nanquantile(row, [0.25, 0.75]) if number != 3 else [math.nan, math.nan]
         found = together[number]
         assert np.array_equal([found.low, found.high], bounds, equal_nan=True)
-    assert [together[number].undefined for number in range(4)] == [0, 72 / 501, 1 / 501, 1]
+    undefined = [together[number].undefined for number in range(4)]
+    assert undefined == pytest.approx([0, 72 / 501, 1 / 501, 1], abs=1e-15)
 
 
 def test_clusters_are_drawn_whole() -> None:

@@ -56,5 +56,5 @@ def base_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def fake_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every task is a small fake one."""
-    for module in ("recipe", "reopen", "compare", "replicate", "costs"):
+    for module in ("recipe", "opened", "reopen", "compare", "replicate", "costs"):
         monkeypatch.setattr(f"ovbench.runs.{module}.load_task", fake_load)

@@ -311,14 +311,14 @@ def test_a_worker_that_is_killed_is_replaced(tmp_path: Path) -> None:
 
     from ovbench.runs.engines import answerer_of, open_workers
     from ovbench.runs.evaluate import batches
+    from ovbench.runs.opened import open_recipe
     from ovbench.runs.place import Place
-    from ovbench.runs.recipe import context_builder, open_recipe
     from ovbench.systems import load_recipe
     from ovbench.tasks import load_task
 
     task = load_task("tinyov").limited(40)
     opened = open_recipe(load_recipe("lora-las-r4"), Place(device="cpu"), tmp_path)  # type: ignore[arg-type]
-    builder = context_builder(opened.recipe, "tiny", task)
+    builder = opened.contexts(task)
     asked = batches(task.items, 4)
     alone = dict(answerer_of(opened, task, builder, 0, False).answers(asked))
     with open_workers(opened, 2) as workers:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from run_fakes import fake_load
 from run_models import make_adapter
+from sweep_kit import short_recipe
 from test_run_replicate import report
 
 from ovbench.errors import InputError, UnknownNameError, ValidationError
@@ -27,6 +28,8 @@ from ovbench.runs.store import read_run
 from ovbench.scoring import Options
 from ovbench.systems import load_recipe
 from ovbench.systems.missing import MissingPartsError
+from ovbench.tasks import Task
+from ovbench.training.train import train
 
 pytestmark = pytest.mark.usefixtures("fake_tasks")
 OPTIONS = EvalOptions(scoring=Options(draws=0, floors=False), command="test")
@@ -348,3 +351,36 @@ def test_an_oracle_recipe_is_marked(tmp_path: Path, place: Place) -> None:
     (run,) = evaluate_recipe(str(recipe), out=tmp_path, place=place, batch_size=4, options=OPTIONS)
     assert run.record.settings.system.oracle
     assert not run.comparable
+
+
+def test_prototypes_of_another_vocabulary_are_refused(
+    tmp_path: Path, base_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = short_recipe(tmp_path / "recipes", like="lora-las-r4")
+    text = own.read_text("utf-8").replace('source = "description"', 'source = "prototypes"', 1)
+    own.write_text(text, "utf-8")
+    recipe, base = load_recipe(str(own)), str(base_folder)
+    splits = fake_load("tinyov", "train"), fake_load("tinyov", "dev")
+    out = tmp_path / "train"
+    train(recipe, "tiny", 0, out, splits=splits, base=base, device="cpu", steps=1)  # type: ignore[arg-type]
+
+    def run(folder: str, adapter: Path = out / "adapter") -> None:
+        place = Place(adapter=adapter, base=base, device="cpu")
+        evaluate_recipe(str(own), out=tmp_path / folder, place=place, options=OPTIONS)
+
+    def other(name: str, split: str | None = None, *, clips: bool = True) -> Task:
+        task = fake_load(name, split)
+        gold = {one: replace(said, labels=("elated",)) for one, said in task.gold.items()}
+        return replace(task, gold=gold)
+
+    run("same")
+    monkeypatch.setattr("ovbench.runs.opened.load_task", other)
+    with pytest.raises(InputError, match=r"another vocabulary .* 1 words of tinyov's train"):
+        run("other")
+    assert not (tmp_path / "other").exists()
+    former = tmp_path / "former"
+    shutil.copytree(out / "adapter", former)
+    record = json.loads((former / "base.json").read_text())
+    assert len(record.pop("vocabulary")) == 64
+    (former / "base.json").write_text(json.dumps(record))
+    run("former", former)

@@ -13,10 +13,13 @@ from run_models import las_model, lora_model, make_adapter
 
 from ovbench.errors import InputError, OvbenchError, UnknownNameError
 from ovbench.runs import replicate
+from ovbench.runs.comparison import Comparison
 from ovbench.runs.footprint import footprint, saved_activation_bytes
+from ovbench.runs.generation_cache import AnswerCache
 from ovbench.runs.place import Place
 from ovbench.runs.replicate import Job, compare_recipes, train_apart
 from ovbench.systems import load_recipe
+from ovbench.systems.generation import CausalLmSystem
 from ovbench.training.collate import collate
 from ovbench.training.encode import Encoded, Pair, encode
 from ovbench.training.report import TrainingReport
@@ -131,6 +134,36 @@ def test_everything_missing_is_made_and_nothing_twice(
     more = run(tmp_path, base_folder, NAMES[:1], seeds=3, limit=4)
     assert trainings[before:] == [Job(NAMES[0], 2), Job(NAMES[0], 2, reordered=True)]
     assert more.rows[0].scores["WF"].by_seed[:2] == found.rows[0].scores["WF"].by_seed
+
+
+def test_the_same_weights_elsewhere_answer_from_the_cache(
+    tmp_path: Path, base_folder: Path, trainings: list[Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def compared(out: str, cache: AnswerCache | None) -> Comparison:
+        return run(tmp_path / out, base_folder, NAMES[:2], seeds=1, limit=4, cache=cache)
+
+    def answers(out: str) -> dict[str, bytes]:
+        found = (tmp_path / out).rglob("predictions.jsonl")
+        return {str(path.relative_to(tmp_path / out)): path.read_bytes() for path in found}
+
+    cache = AnswerCache(tmp_path / "cache")
+    first = compared("a", cache)
+    asked: list[object] = []
+    predict = CausalLmSystem.predict
+    monkeypatch.setattr(
+        CausalLmSystem, "predict", lambda self, *told: asked.append(self) or predict(self, *told)
+    )
+    again = compared("b", cache)
+    assert not asked, "nothing is generated"
+    assert len(answers("a")) == 3
+    assert answers("a") == answers("b")
+    assert [row.scores for row in again.rows] == [row.scores for row in first.rows]
+    assert all(row.cost.decode_tokens_per_second for row in first.rows)
+    assert not any(row.cost.decode_tokens_per_second for row in again.rows)
+    assert all("from the cache" in (row.cost.unknown or "") for row in again.rows)
+    assert "from the cache, so generation was not timed" in again.warnings[-1]
+    assert compared("c", None).rows[0].cost.decode_tokens_per_second
+    assert asked, "without a cache, all of it is"
 
 
 def test_without_training_there_is_no_noise_floor(

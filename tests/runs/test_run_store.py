@@ -30,7 +30,9 @@ from pathlib import Path
 from run_fakes import ABOUT, Fake, fake_task
 from ovbench.runs.evaluate import EvalOptions, evaluate
 from ovbench.scoring import Options
-OPTIONS = EvalOptions(batch_size=3, scoring=Options(draws=0, floors=False), command='test')
+OPTIONS = EvalOptions(
+    batch_size=3, scoring=Options(draws=0, floors=False), command='test', log_samples=True
+)
 {extra}
 evaluate(Fake(die_after={after}), fake_task(), ABOUT, Path(sys.argv[1]), OPTIONS)
 """
@@ -52,11 +54,13 @@ store.os = type("os", (), {{**vars(os), "fsync": staticmethod(torn)}})
 """
 DIE_IN_RENAME = """
 import os, signal
-from ovbench.runs import store
-def never(path, data):
-    (path.parent / f".{path.name}.tmp123").write_bytes(data[:40])
-    os.kill(os.getpid(), signal.SIGKILL)
-store.write_bytes = never
+from pathlib import Path
+rename = Path.replace
+def never(self, target):
+    if Path(target).name.startswith('{name}'):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return rename(self, target)
+Path.replace = never
 """
 
 
@@ -86,7 +90,7 @@ def unbroken(tmp_path_factory: pytest.TempPathFactory) -> bytes:
         (2, "", 6),
         (None, TORN_WRITE.format(at=2, cut=1), 5),
         (None, TORN_WRITE.format(at=2, cut=150), 4),
-        (None, DIE_IN_RENAME, 11),
+        (None, DIE_IN_RENAME.format(name="predictions.jsonl"), 11),
     ],
     ids=["before the first batch", "between batches", "last line torn", "two lines", "at the end"],
 )
@@ -103,6 +107,19 @@ def test_a_killed_run_ends_with_the_same_file(
     full = {tuple(batch) for batch in system.batches}
     assert full <= {tuple(b) for b in batches_of_an_unbroken_run()}
     assert sum(map(len, system.batches)) >= 11 - kept
+
+
+@pytest.mark.parametrize("name", ["run.json", "cost.json", "samples_", "results_"])
+def test_no_unfinished_file_of_a_killed_run_stays(
+    tmp_path: Path, unbroken: bytes, name: str
+) -> None:
+    assert run_child(tmp_path, extra=DIE_IN_RENAME.format(name=name)) == -signal.SIGKILL
+    folder = tmp_path / WHERE
+    assert list(folder.glob(f".{name}*.*")), "what the test is about"
+    assert go(tmp_path, log_samples=True) == unbroken
+    assert not list(folder.glob(".*"))
+    wanted = {"cost", "predictions", "results", "run", "samples"}
+    assert {path.stem.partition("_")[0] for path in folder.iterdir()} == wanted
 
 
 def batches_of_an_unbroken_run() -> list[list[str]]:

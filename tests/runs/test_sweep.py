@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -22,9 +23,11 @@ from ovbench.report.sweep import check_figure, sweep_sections, write_figure
 from ovbench.runs import sweep as sweep_module
 from ovbench.runs import sweep_fold
 from ovbench.runs.apart import run_apart
+from ovbench.runs.generation_cache import AnswerCache
 from ovbench.runs.grid import cell_name, cells, read_grid, settings_of, variant
 from ovbench.runs.sweep import Sweep
 from ovbench.systems import CausalLmRecipe, load_recipe
+from ovbench.systems.generation import CausalLmSystem
 from ovbench.tasks import Task
 from ovbench.tasks.card import card_of
 from ovbench.tasks.stratified import fold_of_items, fold_splits, strata, stratified_folds
@@ -276,6 +279,7 @@ def test_the_context_is_made_from_what_was_learnt_from(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Prototypes are made of a train split's labels: here, none of the held-out fold's."""
+    from ovbench.runs import opened
     from ovbench.training import prepare
 
     own = kit.short_recipe(tmp_path / "recipes", like="lora-las-r4")
@@ -288,11 +292,52 @@ def test_the_context_is_made_from_what_was_learnt_from(
         given.append(({item.id for item in split.items}, {item.id for item in train.items}))
         return original(settings, split, train)
 
-    monkeypatch.setattr(prepare, "context_of", context_of)
+    for module in (prepare, opened):
+        monkeypatch.setattr(module, "context_of", context_of)
     kit.run(own, base_folder, tmp_path / "out", ("lora_r=2", "steps=1"), draws=0)
     held_out = [one for one in given if len(one[0]) == 18]
     assert len(held_out) == 2
     assert not any(items & learnt for items, learnt in held_out)
+
+
+def test_the_same_weights_elsewhere_answer_from_the_cache(
+    tmp_path: Path,
+    base_folder: Path,
+    in_process: list[sweep_fold.FoldJob],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    own = kit.short_recipe(tmp_path / "recipes")
+    asked: list[object] = []
+    predict = CausalLmSystem.predict
+    monkeypatch.setattr(
+        CausalLmSystem, "predict", lambda self, *told: asked.append(self) or predict(self, *told)
+    )
+
+    def swept(out: str, cache: AnswerCache | None) -> Sweep:
+        return kit.run(own, base_folder, tmp_path / out, ("lora_r=2", "steps=1"), cache=cache)
+
+    cache = AnswerCache(tmp_path / "cache")
+    first = swept("a", cache)
+    batches = len(asked)
+    assert batches == 2 * kit.BATCHES
+    assert swept("b", cache) == first
+    assert len(asked) == batches, "nothing is generated"
+    assert swept("c", None) == first
+    assert len(asked) == 2 * batches
+    costs = [json.loads(path.read_bytes()) for path in (tmp_path / "b").rglob("cost.json")]
+    assert [(cost["items"], cost["cached"], cost["seconds"]) for cost in costs] == [(0, 18, 0)] * 2
+
+
+def test_unfinished_files_of_a_killed_sweep_are_removed(
+    tmp_path: Path, base_folder: Path, in_process: list[sweep_fold.FoldJob]
+) -> None:
+    own = kit.short_recipe(tmp_path / "recipes")
+    out = tmp_path / "out"
+    out.mkdir()
+    for name in (".settings.json.a2b4c6d8", ".sweep.json._b4c6d8_"):
+        (out / name).write_text("{")
+    kit.run(own, base_folder, out, ("lora_r=2", "steps=1"), draws=0)
+    assert not list(out.glob(".*"))
 
 
 @pytest.mark.parametrize(

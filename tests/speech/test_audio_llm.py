@@ -24,7 +24,8 @@ from ovbench.speech.audio_llm_prompts import Question, question_names, read_ques
 from ovbench.speech.describer import Clip
 from ovbench.speech.files import write_descriptions
 from ovbench.systems.hearing.audio_llms import open_audio_llm
-from ovbench.systems.hearing.describers import KNOWN, open_describer
+from ovbench.systems.hearing.describers import open_describer
+from ovbench.systems.hearing.known_llms import KNOWN
 
 VOICE = read_question("voice")
 
@@ -304,6 +305,8 @@ def test_describers_by_name() -> None:
     assert open_describer("prosody").id.startswith("prosody@")
     with pytest.raises(UnknownNameError, match="did you mean 'qwen2-audio'"):
         open_describer("qwen2-audoi")
+    with pytest.raises(UnknownNameError, match="did you mean 'prosody'"):
+        open_describer("prosdy")
     with pytest.raises(InputError, match="no packaged prompt in 'es'"):
         open_describer("tinyqwen2audio", language="es")
     with pytest.raises(InputError, match="prosody"):

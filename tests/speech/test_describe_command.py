@@ -208,9 +208,10 @@ def test_progress_is_reported(folder: Path, tmp_path: Path) -> None:
             yield item
 
     from ovbench.speech.clips import find_clips
-    from ovbench.speech.describer import open_describer
+    from ovbench.speech.describer import Prosody
     from ovbench.speech.files import write_descriptions
+    from ovbench.speech.statistics import builtin
 
     with reporting(reporter):
-        write_descriptions(tmp_path / "d", open_describer("prosody"), find_clips([str(folder)]))
+        write_descriptions(tmp_path / "d", Prosody(builtin()), find_clips([str(folder)]))
     assert seen == [("clips", 24)] * 24

@@ -16,8 +16,9 @@ from ovbench.errors import InputError, InterruptedRunError, OvbenchError, Valida
 from ovbench.io.lock import locked
 from ovbench.speech.clips import find_clips
 from ovbench.speech.describe import Description
-from ovbench.speech.describer import Clip, open_describer
+from ovbench.speech.describer import Clip, Prosody
 from ovbench.speech.files import BEFORE, CHANGED, OTHER, UNMARKED, write_descriptions
+from ovbench.speech.statistics import builtin
 
 
 class Scripted:
@@ -211,7 +212,7 @@ def test_the_file_is_a_tasks_descriptions(tmp_path: Path) -> None:
 
     path = str(write(tmp_path / "a.wav", voice(150, 1.0)))
     out = tmp_path / "descriptions.jsonl"
-    write_descriptions(out, open_describer("prosody"), [Clip("a", path), Clip("b", "absent.wav")])
+    write_descriptions(out, Prosody(builtin()), [Clip("a", path), Clip("b", "absent.wav")])
     read = dict(_description(line, "here") for line in out.read_text("utf-8").splitlines())
     assert read["a"].startswith("The speaker has")
     assert read["b"] == ""
@@ -281,3 +282,12 @@ def test_speakers_in_names(tmp_path: Path) -> None:
         find_clips([str(tmp_path)], speaker_from="(")
     with pytest.raises(InputError, match="matches in none"):
         find_clips([str(tmp_path)], speaker_from="nobody")
+
+
+def test_unfinished_files_of_a_killed_describer_are_removed(tmp_path: Path) -> None:
+    out = tmp_path / "descriptions.jsonl"
+    for name in (".descriptions.jsonl.a2b4c6d8", ".descriptions.jsonl.before._b4c6d8_"):
+        (tmp_path / name).write_text("{")
+    (tmp_path / ".other.jsonl.a2b4c6d8").write_text("{")
+    write_descriptions(out, Prosody(builtin()), [Clip("b", "absent.wav")])
+    assert {path.name for path in tmp_path.iterdir()} == {out.name, ".other.jsonl.a2b4c6d8"}

@@ -11,9 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sounds import RATE, silence, voice, write
 
-from ovbench.errors import UnknownNameError
 from ovbench.speech.describe import Description, describe, put_into_words
-from ovbench.speech.describer import Clip, Prosody, open_describer
+from ovbench.speech.describer import Clip, Prosody
 from ovbench.speech.levels import LEVELS
 from ovbench.speech.measures import UNITS, Measured
 from ovbench.speech.statistics import BUILTIN, Statistics, builtin
@@ -176,17 +175,12 @@ def test_the_describer_and_its_id(tmp_path: Path) -> None:
     path = str(write(tmp_path / "a.wav", voice(150, 1.0)))
     own = Statistics(source="here", clips=50, corpus={"pitch": (1.0, 2.0, 3.0, 4.0)})
     describers = [
-        open_describer("prosody"),
-        open_describer("prosody", language="es"),
-        open_describer("prosody", statistics=own),
+        Prosody(builtin()),
+        Prosody(builtin(), language="es"),
+        Prosody(own),
     ]
     assert len({describer.id for describer in describers}) == 3
-    assert open_describer("prosody").id == Prosody(builtin()).id
+    assert Prosody(builtin()).id == describers[0].id
     found = list(describers[2].describe([Clip("b", path), Clip("a", path, sex="male")]))
     assert [one.id for one in found] == ["b", "a"]
     assert found[0].phrases[0].text == "a very high pitch"
-
-
-def test_an_unknown_describer_has_near_names() -> None:
-    with pytest.raises(UnknownNameError, match="did you mean 'prosody'"):
-        open_describer("prosdy")

@@ -137,8 +137,8 @@ def task(items: list[Item], answers: str = "class") -> Task:
 
 
 def completions(base: Base, split: Task, words: dict[str, str] | None) -> set[str]:
-    from ovbench.context import ContextSettings
-    from ovbench.training.prepare import context_of, encode_task
+    from ovbench.context import ContextSettings, context_of
+    from ovbench.training.prepare import encode_task
 
     prompt = parsed(gemma()).scale("tiny").prompt
     context = context_of(ContextSettings(source="none"), split, split)

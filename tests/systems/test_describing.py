@@ -330,7 +330,7 @@ class TestRecipes:
         pytest.importorskip("peft")
         recipe = load_tunable("prosody-lora-las-r4")
         other = recipe.model_copy(update={"describer": DescriberSettings(language="es")})
-        from ovbench.systems.saved import Origin
+        from ovbench.systems.origin import Origin
 
         assert Origin(recipe, "tiny").fields() != Origin(other, "tiny").fields()
         assert "describer" not in Origin(load_tunable("lora-las-r4"), "tiny").fields()

@@ -14,9 +14,11 @@ from ovbench.normalize.normalizer import UNKNOWN, Normalizer
 from ovbench.testbed import bundled
 from ovbench.testbed.corpus import MOST_LABELS, SIZES, Example, Knobs, State, generate, neighbours
 from ovbench.testbed.frames import DESCRIPTIONS, TOPIC_PAIRS, TRANSCRIPTS
-from ovbench.testbed.world import CATEGORIES, FAMILIES, FEATURES, LEVELS, TAGS, TOPICS, VOICES
+from ovbench.testbed.world import FAMILIES, FEATURES, LEVELS, TAGS, TOPICS, VOICES
 
 SPLITS = ("train", "dev", "test")
+CATEGORIES = ("happy", "sad", "angry", "fear", "surprise", "neutral")
+"""The classes of the closed-set view."""
 WITHOUT_CLUSTER = ["dispassionate"]
 """Labels that the open lexicon does not place: such words exist in real answers too."""
 

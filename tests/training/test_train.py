@@ -13,6 +13,7 @@ import torch
 import training_kit as kit
 from transformers import Qwen2Config, Qwen2ForCausalLM
 
+from ovbench.context import context_of
 from ovbench.errors import (
     InputError,
     InterruptedRunError,
@@ -29,7 +30,7 @@ from ovbench.tasks.card import Split
 from ovbench.testbed.bundled import backbone_folder
 from ovbench.training import splits
 from ovbench.training.evaluate import evaluate
-from ovbench.training.prepare import context_of, encode_task
+from ovbench.training.prepare import encode_task
 from ovbench.training.processes import DeviceBatch
 from ovbench.training.report import StepReport, TrainingReport, read_report
 from ovbench.training.train import train

@@ -30,7 +30,7 @@ from ovbench.speech.audio_llm_inputs import QWEN2_AUDIO, Family, chat_ids, contr
 from ovbench.systems.backbones import TINY, read_config, read_json, weights_sha256
 from ovbench.systems.broken import told_of
 from ovbench.systems.devices import resolve_device, resolve_dtype
-from ovbench.systems.hearing.describers import TINY_LLM, locate_llm
+from ovbench.systems.hearing.known_llms import TINY_LLM, locate_llm
 from ovbench.systems.hearing.pretrained import load_pretrained
 from ovbench.systems.loading import load_base, load_tokenizer
 
@@ -63,7 +63,7 @@ def open_audio_llm(
     Parameters
     ----------
     name:
-        A short name (:data:`ovbench.systems.hearing.describers.KNOWN`), ``tinyqwen2audio``, a
+        A short name (:data:`ovbench.systems.hearing.known_llms.KNOWN`), ``tinyqwen2audio``, a
         folder, or a name on the model hub that has been downloaded before.
     device, dtype:
         Where it goes, and the dtype of its weights; ``auto``: bfloat16 on CUDA, else float32.

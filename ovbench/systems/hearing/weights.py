@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from ovbench.errors import InputError
 from ovbench.systems.backbones import locate
-from ovbench.systems.hearing.describers import known_llm
+from ovbench.systems.hearing.known_llms import known_llm
 
 
 class Weights(NamedTuple):

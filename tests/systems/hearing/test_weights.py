@@ -12,7 +12,7 @@ from clip_kit import clip
 from ovbench.errors import InputError
 from ovbench.systems import load_recipe, recipe_names
 from ovbench.systems.describing import check_describer
-from ovbench.systems.hearing.describers import known_llm
+from ovbench.systems.hearing.known_llms import known_llm
 from ovbench.systems.hearing.opening import locate_features, locate_frozen_parts
 from ovbench.systems.hearing.recipes import FROZEN_PARTS, ProjectorLmRecipe
 from ovbench.systems.hearing.weights import KNOWN, locate_part
