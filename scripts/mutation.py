@@ -55,6 +55,14 @@ use_git_change_detection=false
 """
 
 
+def may_be_emptied(folder: Path) -> bool:
+    """Whether there is nothing in it, or what this script put there."""
+    settings = folder / "setup.cfg"
+    if settings.is_file():
+        return settings.read_text(encoding="utf-8").startswith(SETTINGS.partition("\n")[0])
+    return not folder.exists() or not any(folder.iterdir())
+
+
 def lay_out(folder: Path) -> None:
     """Copy what the tests need; what did not change keeps its time, and so its results."""
     skipped = shutil.ignore_patterns("__pycache__", ".*")
@@ -141,9 +149,18 @@ def listed() -> set[str]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--folder", type=Path, help="work here, and go on with what is there")
-    parser.add_argument("modules", nargs="*", help="such as 'rings'; default: all of the package")
+    parser.add_argument(
+        "--folder", type=Path, help="work here, and go on with what is there; default: a new one"
+    )
+    parser.add_argument(
+        "modules", nargs="*", metavar="MODULE", help="such as 'rings'; default: all of the package"
+    )
     asked = parser.parse_args()
+    known = {path.stem for path in (REPOSITORY / "ovbench" / "metrics").glob("[!_]*.py")}
+    if unknown := set(asked.modules) - known:
+        parser.error(f"{', '.join(sorted(unknown))}: known are {', '.join(sorted(known))}")
+    if asked.folder and not may_be_emptied(asked.folder):
+        parser.error(f"{asked.folder} has files that are not this script's; name another folder")
     with tempfile.TemporaryDirectory() as temporary:
         folder = (asked.folder or Path(temporary)).resolve()
         folder.mkdir(parents=True, exist_ok=True)
@@ -152,15 +169,15 @@ def main() -> int:
         try_mutants(folder, asked.modules)
         found = {change: name for name, change in mutants(folder, asked.modules)}
         slow = {change for _, change in mutants(folder, asked.modules, TOO_SLOW)}
-    known = {
+    harmless = {
         change for change in listed() if not asked.modules or change.split(".")[0] in asked.modules
     }
-    for change in sorted(found.keys() - known):
+    for change in sorted(found.keys() - harmless):
         print(f"survives: {found[change]}\n    {change}")
-    for change in sorted(known - found.keys() - slow):
+    for change in sorted(harmless - found.keys() - slow):
         print(f"listed, but it does not survive:\n    {change}")
-    print(f"{len(found)} survivors that alter more than a message, {len(known)} listed")
-    return 0 if found.keys() <= known <= found.keys() | slow else 1
+    print(f"{len(found)} survivors that alter more than a message, {len(harmless)} listed")
+    return 0 if found.keys() <= harmless <= found.keys() | slow else 1
 
 
 if __name__ == "__main__":

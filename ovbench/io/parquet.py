@@ -19,8 +19,14 @@ from ovbench.errors import InputError
 from ovbench.io.columns import Columns, Wanted
 from ovbench.io.labels.base import LabelParser, PlainForm, Status
 from ovbench.io.labels.lists import LabelLists, PlainReader, parse_cells
-from ovbench.io.parquet_parts import columns_of_parts, import_polars, part_name, readable
-from ovbench.io.records import MAX_CHARACTERS, Cell, Records, RecordsBuilder, to_cell
+from ovbench.io.parquet_parts import (
+    columns_of_parts,
+    import_polars,
+    part_name,
+    readable,
+    refuse_long_cells,
+)
+from ovbench.io.records import Cell, Records, RecordsBuilder, to_cell
 
 if TYPE_CHECKING:
     import polars as pl
@@ -71,19 +77,21 @@ def records_of(
     Raises
     ------
     InputError
-        If a column is of a kind that cannot be used, or an id is missing.
+        If a column is of a kind that cannot be used, an id is missing, or a cell is longer than any
+        may be.
     """
     import polars as pl
 
     rows = range(1, len(table) + 1) if rows is None else rows
     ids = SeriesIds(id_series(table[columns.id], source, rows))
     extra = {
-        asked: _text(table[column], source).fill_null("").to_list()
+        asked: _text(table[column], source, rows).fill_null("").to_list()
         for asked, column in columns.extra.items()
     }
     labels = table[columns.label]
     if isinstance(labels.dtype, (pl.Categorical, pl.Enum)):
         labels = labels.cast(pl.String)
+    refuse_long_cells(labels, source, rows)
     if labels.dtype not in (pl.String, pl.List(pl.String)):
         builder = RecordsBuilder()
         for row, name, value in zip(rows, ids, labels.to_list(), strict=True):
@@ -113,7 +121,7 @@ def id_series(column: pl.Series, source: str, rows: Sequence[int]) -> pl.Series:
             where=source,
             expected="text or whole numbers",
         )
-    column = _text(column, source)
+    column = _text(column, source, rows)
     bad = (column.is_null() | (column == "")).arg_max()
     if bad is not None and not column[bad]:
         where = f"{source}, row {rows[bad]}"
@@ -156,7 +164,7 @@ class SeriesIds(Sequence[str]):
         return self._series.n_unique() == len(self._series)
 
 
-def _text(column: pl.Series, source: str) -> pl.Series:
+def _text(column: pl.Series, source: str, rows: Sequence[int]) -> pl.Series:
     import polars as pl
 
     if column.dtype != pl.String:
@@ -166,13 +174,7 @@ def _text(column: pl.Series, source: str) -> pl.Series:
             raise InputError(
                 f"column {column.name!r} is of type {column.dtype}", where=source, expected="text"
             ) from None
-    longest = column.str.len_bytes().max()
-    if isinstance(longest, int) and longest > MAX_CHARACTERS:
-        raise InputError(
-            f"column {column.name!r} has a text of {longest:,} bytes",
-            where=source,
-            expected=f"at most {MAX_CHARACTERS:,}",
-        )
+    refuse_long_cells(column, source, rows)
     return column
 
 

@@ -216,13 +216,13 @@ def to_cell(value: object, where: str, depth: int = 0) -> Cell:
 
 def _text(value: str, where: str) -> str:
     if len(value) > MAX_CHARACTERS:
-        raise _too_long(f"{len(value):,} characters", MAX_CHARACTERS, where)
+        raise too_long(f"{len(value):,} characters", MAX_CHARACTERS, where)
     return clean_text(str(value))
 
 
 def _list(value: Sequence[object], where: str, depth: int) -> tuple[object, ...]:
     if len(value) > MAX_ITEMS:
-        raise _too_long(f"{len(value):,} entries", MAX_ITEMS, where)
+        raise too_long(f"{len(value):,} entries", MAX_ITEMS, where)
     return tuple([to_cell(item, where, depth + 1) for item in value])
 
 
@@ -241,7 +241,7 @@ def _decoded(value: bytes, where: str) -> str:
         ) from None
 
 
-def _too_long(length: str, most: int, where: str) -> InputError:
+def too_long(length: str, most: int, where: str) -> InputError:
     """The error where one cell is longer than any answer of a model."""
     return InputError(f"{length} in one cell", where=where, expected=f"at most {most:,}")
 

@@ -46,14 +46,30 @@ def toml_fields(text: str, where: str) -> dict[str, Any]:
     Raises
     ------
     InputError
-        If it is no TOML, is nested too deep, or holds a key of a hundred parts.
+        If it is no TOML, is nested too deep, or holds a key of a hundred parts or a number of more
+        than 64 bits.
     """
     try:
         if _LONG_KEY.search(text):
             raise ValueError("a key of more than a hundred parts")
-        return tomllib.loads(text)
+        fields = tomllib.loads(text)
+        _refuse_long_numbers(fields)
+        return fields
     except RecursionError:
         reason = "nested too deep"
     except ValueError as error:  # TOMLDecodeError is one, and so is a number of 5,000 digits
         reason = str(error).partition(";")[0]
     raise InputError(f"not a TOML file: {reason}", where=where)
+
+
+def _refuse_long_numbers(fields: dict[str, Any]) -> None:
+    """TOML has no others; the standard library reads them, and cannot write them in a message."""
+    held: list[Any] = [fields]
+    while held:
+        value = held.pop()
+        if isinstance(value, dict):
+            held += value.values()
+        elif isinstance(value, list):
+            held += value
+        elif isinstance(value, int) and not -(2**63) <= value < 2**63:
+            raise ValueError("a number of more than 64 bits")

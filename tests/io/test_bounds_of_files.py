@@ -83,8 +83,11 @@ def test_toml_is_what_the_standard_library_reads(tmp_path: Path) -> None:
         ("a = 1" + "0" * 5000, ".*digits"),
         (".".join("a" * 101) + " = 1", "a key of more than a hundred parts"),
         ("a" + ' . "x"' * 100 + " = 1", "a key of more than a hundred parts"),
+        ("a = 0x" + "f" * 5000, "a number of more than 64 bits"),
+        (f"[a]\nb = [1, {{c = {2**63}}}]", "a number of more than 64 bits"),
+        (f"a = {-(2**63) - 1}", "a number of more than 64 bits"),
     ],
-    ids=["cut", "twice", "deep", "number", "key", "quoted key"],
+    ids=["cut", "twice", "deep", "number", "key", "quoted key", "hex", "large", "small"],
 )
 def test_toml_that_is_refused(content: str, words: str) -> None:
     with pytest.raises(InputError, match=rf"^r\.toml: not a TOML file: {words}"):
@@ -96,6 +99,11 @@ def test_a_key_of_a_hundred_parts_is_read() -> None:
     for _ in range(99):
         fields = fields["a"]
     assert fields == {"a": 1}
+
+
+def test_numbers_of_64_bits_are_read() -> None:
+    text = f"a = {2**63 - 1}\nb = [{-(2**63)}, true]"
+    assert toml_fields(text, "r") == {"a": 2**63 - 1, "b": [-(2**63), True]}
 
 
 def test_toml_files_that_are_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

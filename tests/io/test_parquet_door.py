@@ -11,7 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ovbench.errors import InputError, MissingExtraError
-from ovbench.io import parquet
+from ovbench.io import parquet, parquet_parts
+from ovbench.io import records as core
+from ovbench.io.batches import open_table
+from ovbench.io.columns import Wanted
 from ovbench.io.read import read_records
 from ovbench.io.records import JsonObject, Records
 
@@ -152,13 +155,61 @@ def test_ids_are_a_list_in_all_but_type(tmp_path: Path) -> None:
     same = read_records(save(tmp_path / "q.parquet", name=ids, openset=["y"] * 4)).ids
     other = read_records(save(tmp_path / "r.parquet", name=ids[::-1], openset=["y"] * 4)).ids
     assert found == same
+    assert hash(found) == hash(same)
     assert found != other
+    assert not found.all_different()
+    path = save(tmp_path / "s.parquet", name=[3, 1, 2], openset=["x"] * 3)
+    assert read_records(path).ids.all_different()
+
+
+LONG = {
+    "text": (["é" * 10, None, "é" * 11], "row 3: 11 characters in one cell.*at most 10"),
+    "one that repeats": (["a", "x" * 11, "x" * 11], "row 2: 11 characters"),
+    "a category": (pl.Series(["a", "b", "x" * 12], dtype=pl.Categorical), "row 3: 12 characters"),
+    "text in a list": ([["a"], None, ["", None, "x" * 11]], "row 3: 11 characters"),
+    "a list": ([["a"] * 3, [], ["a", None, "b", "c"]], "row 3: 4 entries in one cell.*at most 3"),
+    "text in an object": ([{"x": "a"}, None, {"x": "x" * 11}], "row 3: 11 characters"),
+    "a list in a list": ([[["a"] * 3], None, [["a"] * 4]], "row 3: 4 entries"),
+}
+"""Label cells of which one is longer than the bounds that the test sets."""
+
+
+@pytest.mark.parametrize("case", LONG)
+def test_the_longest_cells(case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (parquet_parts, core):
+        monkeypatch.setattr(module, "MAX_CHARACTERS", 10)
+        monkeypatch.setattr(module, "MAX_ITEMS", 3)
+    labels, words = LONG[case]
+    ids = ["a", "b", "c"]
+    path = save(tmp_path / "p.parquet", id=ids, pred=labels)
+    with pytest.raises(InputError, match=words):
+        read_records(path)
+    table = open_table(path, Wanted())
+    assert table is not None
+    with pytest.raises(InputError, match=words):
+        table.records(table.cells(1, 3))
+    within = save(tmp_path / "q.parquet", id=ids[:2], pred=list(labels)[:1] * 2)
+    assert read_records(within).ids == ids[:2]
+
+
+def test_the_longest_ids_and_columns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parquet_parts, "MAX_CHARACTERS", 10)
+    path = save(tmp_path / "p.parquet", id=["é" * 10, "é" * 11], pred=["x", "y"])
+    with pytest.raises(InputError, match="row 2: 11 characters in one cell"):
+        read_records(path)
+    path = save(tmp_path / "p.parquet", id=["é" * 10, "b"], pred=["x", "y"], who=[1, 10**10])
+    assert read_records(path).ids == ["é" * 10, "b"]
+    with pytest.raises(InputError, match="row 2: 11 characters in one cell"):
+        read_records(path, extra=("who",))
 
 
 def test_what_a_table_has_not(tmp_path: Path) -> None:
     path = save(tmp_path / "p.parquet", name=["a"], openset=["x"], score=[{"a": 1}])
     with pytest.raises(InputError, match="the file has no splits, so none is called 'test'"):
         read_records(path, split="test")
+    path = save(tmp_path / "p.parquet", name=["a"], openset=["x"], more=[b"\xff"])
+    with pytest.raises(InputError, match=r"column 'more' is of type Binary; expected text"):
+        read_records(path, extra=("more",))
 
 
 @settings(max_examples=100, deadline=None)
