@@ -22,7 +22,7 @@ from ovbench.board.submission import (
     submission_text,
 )
 from ovbench.errors import InputError
-from ovbench.io.atomic import write_text
+from ovbench.io.atomic import remove_unfinished, write_text
 from ovbench.io.folders import make_folder
 from ovbench.io.lock import locked
 
@@ -119,6 +119,8 @@ def add(
     for part, _ in _FOLDERS:
         make_folder(home / part)
     with locked(home):
+        for part, _ in _FOLDERS:
+            remove_unfinished(home / part, "*.json", "*.jsonl")
         _refuse_twice(home, found)
         found = _with_same_answers(home, found)
         written: list[Path] = []

@@ -34,6 +34,8 @@ def test_what_is_added_is_on_the_board(run_records: tuple[Record, ...], tmp_path
     mine, paper, board = tmp_path / "My System.json", tmp_path / "paper.jsonl", tmp_path / "board"
     mine.write_text(json.dumps(json.loads(submission_text(run_records))), "utf-8")
     paper.write_text(record_line(COPIED), "utf-8")
+    (board / "measured").mkdir(parents=True)
+    (board / "measured" / ".killed.json.a1b2c3d4").write_text("[", "utf-8")  # is swept
     added = add([mine, paper], board)
     assert [one.file for one in added] == [
         board / "measured" / "my-system.json",
