@@ -34,6 +34,8 @@ class Door:
         What puts the other files there, once.
     torch:
         Whether it needs PyTorch, which takes seconds to import.
+    most:
+        Bytes of the longest input that is made: fewer where the time goes with the length.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Door:
     mutate: m.Mutation
     around: Callable[[Path], object] | None = None
     torch: bool = False
+    most: int = 200_000
 
 
 def all_of(*calls: Callable[[], object]) -> None:
@@ -389,7 +392,7 @@ DOORS = {
         Door("csv", "p.csv", records, seeds.csv, _CSV),
         Door("unnamed", "p", records, lambda: seeds.jsonl() + seeds.csv(), m.either(_LINES, _CSV)),
         Door("parquet", "p.parquet", records, seeds.parquet, m.footed),
-        Door("cell", "cell.txt", cell, seeds.cells, m.either(m.cells, m.plain, m.text)),
+        Door("cell", "cell.txt", cell, seeds.cells, _CSV, most=6_000),
         Door("score", "p.jsonl", score, seeds.jsonl, _LINES),
         Door("groups", "g.zip", groups, seeds.synonym_groups, _NPZ),
         Door("recipe", "r.toml", recipe, seeds.recipes, _TOML, _prompts),
@@ -507,7 +510,7 @@ DOORS = {
             _write("last/step-1/tensors.safetensors", _lazy("tensors")),
             torch=True,
         ),
-        Door("report", "training.json", report, _lazy("seed_of", "training.json"), _JSON),
+        Door("report", "training.json", report, seeds.reports, _JSON),
         Door(
             "base-config",
             "config.json",
@@ -521,9 +524,9 @@ DOORS = {
             "base-weights",
             "model.safetensors",
             backbone,
-            _lazy("backbone_seed", "model.safetensors"),
+            _lazy("small_weights"),
             m.headed,
-            _lazy("copy_backbone"),
+            _lazy("copy_small_backbone"),
             torch=True,
         ),
         Door(

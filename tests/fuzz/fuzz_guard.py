@@ -40,13 +40,19 @@ _STARTS = (
     "os.spawn",
     "os.startfile",
     "pty.spawn",
-    "socket.connect",
     "socket.bind",
+    "socket.connect",
+    "socket.getaddrinfo",
+    "socket.gethostbyname",
+    "socket.sendto",
     "subprocess.Popen",
     "webbrowser.open",
     "urllib.Request",
 )
-_CHANGES = ("os.mkdir", "os.remove", "os.rename", "os.rmdir", "os.symlink", "os.link", "os.chmod")
+_CHANGES = (
+    *("os.mkdir", "os.remove", "os.rename", "os.rmdir", "os.symlink", "os.link", "os.chmod"),
+    *("os.chown", "os.truncate", "os.utime"),
+)
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 

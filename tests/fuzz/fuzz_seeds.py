@@ -249,6 +249,12 @@ def descriptions() -> list[bytes]:
     return [lines(said, said | {"id": "b"})]
 
 
+def reports() -> list[bytes]:
+    from ovbench.testbed.bundled import adapter_folder
+
+    return [(adapter_folder("affectgpt-lora-r4") / "training.json").read_bytes()]
+
+
 def statistics() -> list[bytes]:
     table = {"pitch": [100.0, 120.0, 180.0, 220.0]}
     value = {"version": 1, "source": "mine", "clips": 3, "corpus": table, "sexes": {"male": table}}

@@ -13,6 +13,10 @@ from typing import Any
 
 import torch
 from safetensors.torch import save
+from transformers.utils import logging
+
+# It lists the tensors that are too many, by names of any length, some hundred times a second.
+logging.set_verbosity(logging.CRITICAL)
 
 ADAPTER = "affectgpt-lora-r4"
 SPEECH = "peft-ser-whisper-tiny-lora"
@@ -180,3 +184,33 @@ def backbone_seed(name: str) -> list[bytes]:
     from ovbench.testbed.bundled import backbone_folder
 
     return [(backbone_folder() / name).read_bytes()]
+
+
+@cache
+def _small() -> tuple[dict[str, Any], bytes]:
+    """Configuration and weights of a backbone of a few kilobytes, of which mutations are quick."""
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    config = json.loads(model_configs()[0]) | {
+        "hidden_size": 8,
+        "intermediate_size": 8,
+        "layer_types": ["full_attention"],
+        "num_attention_heads": 2,
+        "num_hidden_layers": 1,
+        "vocab_size": 16,
+    }
+    kind = config.pop("model_type")
+    torch.manual_seed(1)
+    model = AutoModelForCausalLM.from_config(AutoConfig.for_model(kind, **config))
+    state = {name: value for name, value in model.state_dict().items() if "lm_head" not in name}
+    return config | {"model_type": kind}, save(state, {"format": "pt"})
+
+
+def small_weights() -> list[bytes]:
+    return [_small()[1]]
+
+
+def copy_small_backbone(folder: Path) -> None:
+    copy_backbone(folder)
+    (folder / "config.json").write_text(json.dumps(_small()[0]))
+    (folder / "model.safetensors").write_bytes(_small()[1])

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -22,9 +23,14 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
 from fuzz_doors import DOORS  # noqa: E402
+from fuzz_guard import PATIENCE, SECONDS  # noqa: E402
 
-SPARE = 90
-"""Seconds beyond its share after which a process is ended: imports, and an input's own limits."""
+SPARE = 2 * PATIENCE * SECONDS + 180
+"""Seconds beyond its share after which a process is ended.
+
+An input that never comes back ends its process itself, with a traceback, after the first part; the
+rest is for imports on a busy machine.
+"""
 
 
 def main() -> int:
@@ -47,7 +53,11 @@ def main() -> int:
             flush=True,
         )
         total.update(counts)
-    print(f"{total['tried']} inputs, {total['kinds']} kinds of findings, seed {given.seed}")
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    print(
+        f"{total['tried']} inputs, {(used.ru_utime + used.ru_stime) / 60:.1f} minutes of the "
+        f"processor, {total['kinds']} kinds of findings, seed {given.seed}"
+    )
     return 1 if total["kinds"] else 0
 
 
@@ -93,12 +103,16 @@ def _once(
             command, capture_output=True, text=True, timeout=seconds + SPARE, env=environment
         )
     except subprocess.TimeoutExpired as error:
-        told = error.stdout or b""
-        text = told.decode() if isinstance(told, bytes) else told
-        return _lines(text), "hang: the process did not end"
+        told, last = (_decoded(text) for text in (error.stdout, error.stderr))
+        return _lines(told), f"hang: the process did not end: {last[-3000:]}"
     found = _lines(done.stdout)
     well = done.returncode == 0 and any("counts" in line for line in found)
     return found, None if well else f"end {done.returncode}: {done.stderr[-3000:]}"
+
+
+def _decoded(text: bytes | str | None) -> str:
+    """What a process wrote before its time was up: bytes, whatever was asked for."""
+    return text.decode("utf-8", "replace") if isinstance(text, bytes) else text or ""
 
 
 def _lines(text: str) -> list[dict[str, object]]:
