@@ -44,6 +44,7 @@ LEFT_OUT = {
     "ovbench describe --task meld --describer qwen2-audio --prompt voice-and-words"
     " --out meld.jsonl": "needs these",
     "OMP_NUM_THREADS=1 python scripts/tinyov_page.py --out comparison": "takes hours",
+    "OMP_NUM_THREADS=1 python scripts/tinyspeech_page.py --out comparison-speech": "takes hours",
     "OMP_NUM_THREADS=1 python scripts/las_search.py --out search --seeds 5 --jobs 2"
     " --markdown docs/results/las-search.md": "takes hours",
     "pip install 'ovbench[vllm]'": "installs",

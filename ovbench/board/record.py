@@ -12,6 +12,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from ovbench.frozen import Frozen
+from ovbench.io.records import MAX_ITEMS
 
 SCHEMA = "ovbench.record/1"
 """Rises whenever a field changes meaning; fields are never reused."""
@@ -129,7 +130,13 @@ class PredictionEntry(Frozen):
     """One item's answer."""
 
     id: Name
-    labels: tuple[Annotated[str, StringConstraints(max_length=1_000)], ...] | None = None
+    labels: (
+        Annotated[
+            tuple[Annotated[str, StringConstraints(max_length=1_000)], ...],
+            Field(max_length=MAX_ITEMS),
+        ]
+        | None
+    ) = None
     """Labels; null: the system failed on the item, or its answer was no label list."""
     text: Annotated[str, StringConstraints(max_length=20_000)] | None = None
     """The answer as it came."""

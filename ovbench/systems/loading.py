@@ -5,11 +5,11 @@ that comes with a model is never run.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -108,13 +108,17 @@ def load_base(name: str | Path = TINY, *, dtype: str = "auto", device: str = "au
     check_architecture(read_config(folder), folder)
     bytes_needed = _check_memory(folder, where, kind)
     with told_of("the model", folder), bars(shown=bytes_needed > _LARGE):
-        model = AutoModelForCausalLM.from_pretrained(
+        read: Any = AutoModelForCausalLM.from_pretrained
+        loaded: tuple[PreTrainedModel, dict[str, Any]] = read(
             folder,
             dtype=kind,
             use_safetensors=True,
             local_files_only=True,
             trust_remote_code=False,
+            output_loading_info=True,
         )
+    model, told = loaded
+    _check_whole(told["missing_keys"], folder)
     tokenizer = load_tokenizer(folder)
     _prepare(model, tokenizer, folder)
     torch.nn.Module.to(model, where)
@@ -128,6 +132,17 @@ def load_base(name: str | Path = TINY, *, dtype: str = "auto", device: str = "au
         device=where,
         dtype=kind,
     )
+
+
+def _check_whole(missing: Collection[str], folder: Path) -> None:
+    """Raise where weights are not in the files: transformers makes up random ones for them."""
+    if missing:
+        raise InputError(
+            f"{len(missing)} of the model's weights are not in its files, {min(missing)!r} first",
+            where=str(folder),
+            expected="every weight of the architecture in config.json",
+            mend="download or copy the files again",
+        )
 
 
 def build(
@@ -219,7 +234,7 @@ def _prepare(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder:
 def check_architecture(config: Mapping[str, object], folder: Path) -> None:
     """Raise :class:`InputError` unless transformers itself has the configuration's model type."""
     kind = config.get("model_type")
-    if kind not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
+    if not isinstance(kind, str) or kind not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
         raise InputError(
             f"the model type {kind!r} is no causal language model of transformers",
             where=str(folder / "config.json"),
@@ -233,19 +248,23 @@ def stored_parameters(files: Sequence[Path]) -> int:
     Raises
     ------
     InputError
-        If one is damaged or cut off.
+        If one is damaged or cut off, or a tensor's name would not print as it is.
     """
     total = 0
     for path in files:
         try:
             with safe_open(path, framework="pt") as file:
-                total += sum(math.prod(file.get_slice(k).get_shape()) for k in file.keys())  # noqa: SIM118
+                names = list(file.keys())
+                total += sum(math.prod(file.get_slice(name).get_shape()) for name in names)
         except (SafetensorError, OSError) as error:
             raise InputError(
                 f"the weight file is damaged or cut off ({error})",
                 where=str(path),
                 mend="download or copy it again",
             ) from None
+        strange = [name for name in names if not name.isprintable()]
+        if strange:
+            raise InputError(f"a tensor is called {strange[0]!r:.80}", where=str(path))
     return total
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,6 +60,8 @@ _IDENTITY = (
 """Fields of a configuration in which a recipe and an adapter trained by it agree."""
 
 
+_NAME = re.compile(r"\^?[\w.-]+\$?")
+"""A module's name, or its end, as PEFT puts it into a pattern of its own."""
 _SIZES = ("r", "rank_pattern", "label_dim", "projection_rank")
 """Fields of a configuration that are sides of weights."""
 
@@ -202,10 +206,29 @@ def _config(fields: dict[str, Any], folder: Path) -> PeftConfig:
             where=where,
             mend="it was saved by another version of peft; install that one",
         )
+    _check_names(fields, where)
     try:
         return own(**{name: v for name, v in fields.items() if name in _settable(own)})
     except (TypeError, ValueError) as error:
         raise InputError(f"not a configuration of {kind}: {error}", where=where) from None
+
+
+def _check_names(fields: Mapping[str, Any], where: str) -> None:
+    """Refuse regular expressions in place of names: one can be made to run for ever."""
+    for field in ("target_modules", "exclude_modules"):
+        given = fields.get(field)
+        if isinstance(given, str) and given != "all-linear":
+            raise InputError(
+                f"{field} is the pattern {given!r:.80}", where=where, expected="a list of names"
+            )
+    for field in ("rank_pattern", "alpha_pattern", "layers_pattern"):
+        given = fields.get(field)
+        names = [given] if isinstance(given, str) else given
+        for name in names if isinstance(names, list | dict) else ():
+            if not (isinstance(name, str) and _NAME.fullmatch(name)):
+                raise InputError(
+                    f"{field} has {name!r:.80}", where=where, expected="names of modules"
+                )
 
 
 def _targets(config: PeftConfig, folder: Path) -> list[str]:

@@ -139,6 +139,10 @@ BAD: dict[str, tuple[object, list[str]]] = {
         published(origin={"kind": "measured"}),
         ["has a signature and a task digest"],
     ),
+    "more labels than a cell may have": (
+        published(predictions=[{"id": "a", "labels": ["sad"] * 200_001}]),
+        ["predictions[0].labels: a list; expected tuple should have at most 200000 items"],
+    ),
     "records as an object": (
         {"schema_version": "ovbench.submission/1", "records": {}, "extra": 1},
         ["unknown key 'extra'", "records is no list"],

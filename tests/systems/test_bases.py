@@ -144,6 +144,22 @@ class TestRefusals:
         path.write_bytes(path.read_bytes()[:kept])
         assert "damaged or cut off" in refusal(folder)
 
+    def test_weights_that_are_missing(self, folder: Path) -> None:
+        from safetensors.torch import load_file, save_file
+
+        path, name = folder / "model.safetensors", "model.layers.0.mlp.down_proj.weight"
+        weights = load_file(path)
+        kept = weights.pop(name)
+        save_file(weights, path, {"format": "pt"})
+        assert f"1 of the model's weights are not in its files, '{name}' first" in refusal(folder)
+        save_file(weights | {"\x1b[31mred": kept}, path, {"format": "pt"})
+        assert r"a tensor is called '\x1b[31mred'" in refusal(folder)
+
+    @pytest.mark.parametrize("kind", [["qwen2"], None, 3])
+    def test_no_model_type(self, folder: Path, kind: object) -> None:
+        edit_json(folder / "config.json", model_type=kind)
+        assert "is no causal language model of transformers" in refusal(folder)
+
     def test_code_of_its_own(self, folder: Path) -> None:
         ran = folder / "ran"
         (folder / "modeling_x.py").write_text(f"open({str(ran)!r}, 'w')\n")

@@ -285,6 +285,24 @@ class TestOpening:
         edit_json(path, from_the_future=1)
         assert "from_the_future" in self.refusal(None, folder, base_folder)
 
+    @pytest.mark.parametrize(
+        ("field", "value"),
+        [
+            ("target_modules", "(.+)+!"),
+            ("target_modules", "["),
+            ("exclude_modules", "(.+)+!"),
+            ("rank_pattern", {"(.+)+!": 4}),
+            ("alpha_pattern", {"[": 4}),
+            ("layers_pattern", "(.+)+!"),
+        ],
+    )
+    def test_patterns(self, folder: Path, base_folder: Path, field: str, value: object) -> None:
+        """One can be made that never ends."""
+        edit_json(folder / "adapter_config.json", **{field: value})
+        message = self.refusal(None, folder, base_folder)
+        assert field in message
+        assert "names" in message
+
     def test_raw_pissa(self, folder: Path, base_folder: Path) -> None:
         edit_json(folder / "adapter_config.json", init_lora_weights="pissa_niter_4")
         assert "saved as it trained (pissa_niter_4)" in self.refusal(None, folder, base_folder)
