@@ -63,14 +63,15 @@ LEFT_OUT = {
     " -r requirements/torch.txt": "installs",
     "pip install --no-deps -e .": "installs",
     "pip install pip-audit": "installs",
-    "pip-audit --require-hashes --disable-pip -r requirements/ci.txt": "needs the network",
+    "pip-audit --require-hashes --disable-pip -r requirements/ci.txt"
+    " -r requirements/torch.txt": "needs the network",
     "pip install cyclonedx-bom": "installs",
     "cyclonedx-py requirements requirements/ci.txt --pyproject pyproject.toml --mc-type library"
     " --output-reproducible -o ovbench.cdx.json": "needs what the line above installs",
     "python scripts/coverage_check.py": "runs tests; .ci/run does it",
     "pip install mutmut": "installs",
-    "nice python scripts/mutation.py --folder mutants": "takes an hour",
-    "nice python scripts/mutation.py --folder mutants rings bits": "needs what is installed above",
+    "nice python scripts/mutation.py --folder ../mutants": "takes an hour",
+    "nice python scripts/mutation.py --folder ../mutants rings bits": "needs what is installed above",
 }
 """Command → why no test runs it as it stands. Its options are checked all the same."""
 
