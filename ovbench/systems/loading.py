@@ -108,8 +108,7 @@ def load_base(name: str | Path = TINY, *, dtype: str = "auto", device: str = "au
     check_architecture(read_config(folder), folder)
     bytes_needed = _check_memory(folder, where, kind)
     with told_of("the model", folder), bars(shown=bytes_needed > _LARGE):
-        read: Any = AutoModelForCausalLM.from_pretrained
-        loaded: tuple[PreTrainedModel, dict[str, Any]] = read(
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
             folder,
             dtype=kind,
             use_safetensors=True,
@@ -117,6 +116,7 @@ def load_base(name: str | Path = TINY, *, dtype: str = "auto", device: str = "au
             trust_remote_code=False,
             output_loading_info=True,
         )
+    model: PreTrainedModel
     model, told = loaded
     _check_whole(told["missing_keys"], folder)
     tokenizer = load_tokenizer(folder)
