@@ -71,7 +71,7 @@ LEFT_OUT = {
     "python scripts/coverage_check.py": "runs tests; .ci/run does it",
     "pip install mutmut": "installs",
     "nice python scripts/mutation.py --folder ../mutants": "takes an hour",
-    "nice python scripts/mutation.py --folder ../mutants rings bits": "needs what is installed above",
+    "nice python scripts/mutation.py --folder ../mutants rings bits": "needs mutmut",
 }
 """Command → why no test runs it as it stands. Its options are checked all the same."""
 
