@@ -12,6 +12,7 @@ from ovbench.errors import InputError
 from ovbench.io.labels import LabelParser, Status
 from ovbench.runs.scores import task_parser
 from ovbench.scoring import Options, score_files
+from ovbench.scoring.of_task import task_signature
 
 if TYPE_CHECKING:
     from ovbench.results import Result
@@ -51,7 +52,8 @@ def rescore(
     gold = task.gold_source(protocol)
     if len(source) < len(gold):
         options = replace(options, on_missing="wrong")
-    return _figures(score_files(source, gold, protocol, options))
+    found = _figures(score_files(source, gold, protocol, options))
+    return replace(found, signature=task_signature(task, found.signature))
 
 
 def answered(entry: PredictionEntry) -> bool:

@@ -30,6 +30,12 @@ def signature(protocol: Protocol, choices: Mapping[str, object]) -> str:
     return "|".join([protocol.id, *(f"{name}:{text}" for name, text in parts.items() if text)])
 
 
+def with_field(signature: str, name: str, value: object, before: str) -> str:
+    """A signature with one more field, which scoring itself cannot know, before another one."""
+    head, mark, rest = signature.rpartition(f"|{before}:")
+    return f"{head}|{name}:{_text(value)}{mark}{rest}"
+
+
 def _text(value: object) -> str:
     if isinstance(value, tuple):
         return compress_rings(value)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from ovbench.errors import OvbenchError
 from ovbench.io.atomic import write_text
 from ovbench.io.labels import LabelParser, get_parser
-from ovbench.protocols import load_protocol
+from ovbench.protocols import load_protocol, with_field
 from ovbench.results import Result
 from ovbench.runs.preflight import Preflight
 from ovbench.runs.records import Prediction, SystemRecord
@@ -19,6 +19,7 @@ from ovbench.runs.samples import samples
 from ovbench.scoring import Options, score_files
 from ovbench.scoring.evaluate import evaluate
 from ovbench.scoring.evaluation import Evaluation
+from ovbench.scoring.of_task import task_signature
 from ovbench.scoring.prepare import prepare, read_gold, read_predictions
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def score_predictions(
                     "predictions": about.name,
                     "gold": f"{task.id}/{task.split}",
                     "warnings": (*result.warnings, *warnings),
-                    "signature": with_batch(result.signature, batch),
+                    "signature": with_batch(task_signature(task, result.signature), batch),
                 }
             )
         )
@@ -104,10 +105,7 @@ def score_predictions(
 
 def with_batch(signature: str, batch: int | None) -> str:
     """The signature, with the batch size where the answers depend on it."""
-    if batch is None:
-        return signature
-    head, _, version = signature.rpartition("|")
-    return f"{head}|batch:{batch}|{version}"
+    return signature if batch is None else with_field(signature, "batch", batch, before="v")
 
 
 def write_scores(

@@ -10,9 +10,10 @@ from ovbench.errors import InputError
 from ovbench.io.labels import get_parser, parse_cells
 from ovbench.io.read import read_records
 from ovbench.io.records import Cell, Records
-from ovbench.protocols import Protocol, load_protocol
+from ovbench.protocols import Protocol, load_protocol, with_field
 from ovbench.scoring.cluster_sets import labels_of
 from ovbench.scoring.options import Options
+from ovbench.tasks.polarity import rule
 from ovbench.tasks.task import Task
 
 DEFAULT = "ew-open-1"
@@ -85,6 +86,13 @@ def as_view(task: Task, predictions: Records) -> Records:
     code = {cell: number for number, cell in enumerate(distinct)}
     codes = np.array([code[cell] for cell in answers], dtype=np.int64)
     return replace(predictions, cells=distinct, codes=codes[predictions.codes])
+
+
+def task_signature(task: Task, signature: str) -> str:
+    """The signature of a score on the task: for a sentiment task, how labels became sentiments."""
+    if task.answers != "sentiment":
+        return signature
+    return with_field(signature, "labels", rule(), before="n")
 
 
 def _says_sentiment(cell: Cell) -> bool:

@@ -18,7 +18,7 @@ from ovbench.protocols import Protocol
 from ovbench.results import Comparison, Result
 from ovbench.scoring.assemble import Origin, assemble
 from ovbench.scoring.evaluate import evaluate
-from ovbench.scoring.of_task import FOLD, chosen_protocol
+from ovbench.scoring.of_task import FOLD, chosen_protocol, task_signature
 from ovbench.scoring.options import Options
 from ovbench.scoring.prepare import Prepared, Source, prepare, read_gold, read_predictions
 from ovbench.tasks.task import Task
@@ -92,7 +92,12 @@ def score_files(
         comparisons = compare(evaluation, others, chosen.headline, options)
     result = assemble(evaluation, chosen, options, Origin.of(prepared), comparisons)
     if task is not None:
-        result = result.model_copy(update={"warnings": (*result.warnings, *task.notes)})
+        result = result.model_copy(
+            update={
+                "warnings": (*result.warnings, *task.notes),
+                "signature": task_signature(task, result.signature),
+            }
+        )
     if samples is not None:
         from ovbench.scoring.samples import write_samples
 

@@ -59,6 +59,11 @@ def polarity_of_number(value: float) -> Polarity:
     return "positive" if value > 0 else "negative" if value < 0 else "neutral"
 
 
+def rule() -> dict[str, str]:
+    """The rule and the tables that it rests on, as signatures show them."""
+    return {"rule": RULE, **_normalizer().signature}
+
+
 @cache
 def _normalizer() -> Normalizer:
     return Normalizer.open()

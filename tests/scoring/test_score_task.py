@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 import ovbench
 from ovbench.errors import InputError
-from ovbench.scoring import Options, difference_error, floors_of, score_files
+from ovbench.scoring import Options, difference_error, floors_of, score_files, score_samples
 from ovbench.tasks import Gold, Item, Task
 from ovbench.tasks.task import Answers
 
@@ -32,8 +33,9 @@ def task(answers: Answers = "labels") -> Task:
 
 
 def without_names(result: ovbench.Result) -> dict[str, object]:
-    """All of a result but what names its gold, and the task's notes."""
+    """All of a result but what names its gold, the task's notes, and how it reads labels."""
     told = result.model_dump()
+    told["signature"] = re.sub(r"\|labels:[^|]*", "", result.signature)
     told["warnings"] = [text for text in told["warnings"] if text != "a note"]
     told.pop("gold")
     return told
@@ -51,6 +53,8 @@ def test_a_task_scores_as_its_gold_in_memory_does(answers: Answers) -> None:
         assert without_names(ours) == without_names(plain)
         assert ours.gold == "toy/dev"
         assert ours.warnings[-1] == "a note"
+        assert ("|labels:rule=polarity-1+lemma=" in ours.signature) == (answers == "sentiment")
+        assert "|labels:" not in plain.signature
 
 
 def test_the_protocol_is_the_task_s_first_or_the_open_one() -> None:
@@ -111,6 +115,14 @@ def test_a_protocol_that_does_not_fit_the_task_is_refused(answers: Answers, prot
 def test_samples_of_a_task_are_scored_again(tmp_path: Path) -> None:
     path = tmp_path / "samples.jsonl"
     first = score_files(WORDS, task(), None, Options(draws=0, floors=False), samples=str(path))
-    again = ovbench.scoring.score_samples(path, Options(draws=0, floors=False))
+    again = score_samples(path, Options(draws=0, floors=False))
     assert again.scores == first.scores
     assert again.gold == "toy/dev"
+
+
+def test_samples_of_a_sentiment_task_keep_how_labels_were_read(tmp_path: Path) -> None:
+    kept = tmp_path / "kept.jsonl"
+    ours = score_files(WORDS, task("sentiment"), None, Options(draws=0), samples=str(kept))
+    again = score_samples(kept, Options(draws=0))
+    assert again.scores == ours.scores
+    assert again.signature == ours.signature
