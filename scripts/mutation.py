@@ -75,6 +75,8 @@ def lay_out(folder: Path) -> None:
         # mutmut renews what it mutates alone
         others = shutil.ignore_patterns("__pycache__", ".*", "metrics")
         shutil.copytree(folder / "ovbench", before, ignore=others, dirs_exist_ok=True)
+    # Which tests reach which function: mutmut adds new tests to it, but not new functions.
+    (folder / "mutants" / "mutmut-stats.json").unlink(missing_ok=True)
 
 
 def forget_survivors(folder: Path) -> None:

@@ -50,7 +50,7 @@ def ends(*names: str) -> Callable[[ast.Call], bool]:
 
 
 FROM_PRETRAINED = ends("from_pretrained")
-WEIGHTLESS = ("Tokenizer", "FeatureExtractor", "Processor", "Config", "loader")
+WEIGHTLESS = ("Tokenizer", "FeatureExtractor", "Processor", "Config", "config_class", "loader")
 """Of these, ``from_pretrained`` reads no weights."""
 
 

@@ -111,7 +111,7 @@ class OpenedRecipe:
         """A batch size to start from; nothing is loaded for it."""
         from ovbench.systems.devices import resolve_device
         from ovbench.systems.generation import automatic_batch_size
-        from ovbench.systems.loading import stored_parameters
+        from ovbench.systems.weight_files import stored_parameters
 
         if self.backend == "vllm":
             return VLLM_BATCH

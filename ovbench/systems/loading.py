@@ -4,7 +4,6 @@ that comes with a model is never run.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from transformers import (
+    AutoConfig,
     AutoModelForCausalLM,
     AutoTokenizer,
     GenerationConfig,
@@ -37,6 +36,7 @@ from ovbench.systems.broken import told_of
 from ovbench.systems.devices import memory_of, resolve_device, resolve_dtype
 from ovbench.systems.methods import attach
 from ovbench.systems.recipe import CausalLmRecipe
+from ovbench.systems.weight_files import check_size, stored_parameters
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -107,6 +107,7 @@ def load_base(name: str | Path = TINY, *, dtype: str = "auto", device: str = "au
     kind = resolve_dtype(dtype, where)
     check_architecture(read_config(folder), folder)
     bytes_needed = _check_memory(folder, where, kind)
+    check_size(folder, "the model", lambda: _empty(folder))
     with told_of("the model", folder), bars(shown=bytes_needed > _LARGE):
         loaded: Any = AutoModelForCausalLM.from_pretrained(
             folder,
@@ -132,6 +133,12 @@ def load_base(name: str | Path = TINY, *, dtype: str = "auto", device: str = "au
         device=where,
         dtype=kind,
     )
+
+
+def _empty(folder: Path) -> torch.nn.Module:
+    config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    model: torch.nn.Module = AutoModelForCausalLM.from_config(config)  # type: ignore[no-untyped-call]
+    return model
 
 
 def _check_whole(missing: Collection[str], folder: Path) -> None:
@@ -240,32 +247,6 @@ def check_architecture(config: Mapping[str, object], folder: Path) -> None:
             where=str(folder / "config.json"),
             expected="one that needs no code of its own: ovbench never runs a model's code",
         )
-
-
-def stored_parameters(files: Sequence[Path]) -> int:
-    """How many numbers are in safetensors files, by their headers.
-
-    Raises
-    ------
-    InputError
-        If one is damaged or cut off, or a tensor's name would not print as it is.
-    """
-    total = 0
-    for path in files:
-        try:
-            with safe_open(path, framework="pt") as file:
-                names = list(file.keys())
-                total += sum(math.prod(file.get_slice(name).get_shape()) for name in names)
-        except (SafetensorError, OSError) as error:
-            raise InputError(
-                f"the weight file is damaged or cut off ({error})",
-                where=str(path),
-                mend="download or copy it again",
-            ) from None
-        strange = [name for name in names if not name.isprintable()]
-        if strange:
-            raise InputError(f"a tensor is called {strange[0]!r:.80}", where=str(path))
-    return total
 
 
 def _check_memory(folder: Path, device: torch.device, dtype: torch.dtype) -> int:

@@ -155,6 +155,21 @@ class TestRefusals:
         save_file(weights | {"\x1b[31mred": kept}, path, {"format": "pt"})
         assert r"a tensor is called '\x1b[31mred'" in refusal(folder)
 
+    @pytest.mark.parametrize(
+        ("change", "found"),
+        [
+            ({"num_hidden_layers": 10**9}, "num_hidden_layers is 1e+09, and the weight files hold"),
+            ({"vocab_size": 10**12}, "it describes a model of "),
+            ({"intermediate_size": 2**40}, "it describes a model of "),
+        ],
+    )
+    def test_a_larger_model_than_its_weights(
+        self, folder: Path, change: dict[str, int], found: str
+    ) -> None:
+        """Told before memory is taken, which for these would be terabytes."""
+        edit_json(folder / "config.json", **change)
+        assert found in refusal(folder)
+
     @pytest.mark.parametrize("kind", [["qwen2"], None, 3])
     def test_no_model_type(self, folder: Path, kind: object) -> None:
         edit_json(folder / "config.json", model_type=kind)

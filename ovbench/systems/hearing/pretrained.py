@@ -11,6 +11,7 @@ from transformers import PreTrainedModel
 from ovbench.errors import InputError
 from ovbench.systems.broken import told_of
 from ovbench.systems.loading import bars
+from ovbench.systems.weight_files import check_size
 
 M = TypeVar("M", bound=PreTrainedModel)
 
@@ -36,9 +37,19 @@ def load_pretrained(
     ------
     InputError
         If the weights are damaged, of another shape, or not all there (which transformers would
-        replace by random numbers).
+        replace by random numbers), or the configuration describes a larger model.
     """
+    make: Any = kind
     read: Any = kind.from_pretrained
+
+    def empty() -> torch.nn.Module:
+        config = make.config_class.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=False
+        )
+        found: torch.nn.Module = make(config, **options)
+        return found
+
+    check_size(folder, what, empty)
     with told_of(what, folder), bars(shown=False):
         model, told = read(
             folder,

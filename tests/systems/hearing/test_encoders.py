@@ -186,6 +186,23 @@ def test_weights_that_are_not_all_there_are_refused(tmp_path: Path) -> None:
         open_speech_encoder(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        ({"num_hidden_layers": 10**9}, "num_hidden_layers is 1e\\+09, and the weight files hold"),
+        ({"intermediate_size": 2**40}, "it describes a model of"),
+    ],
+)
+def test_a_larger_model_than_its_weights_is_refused(
+    tmp_path: Path, change: dict[str, int], found: str
+) -> None:
+    open_speech_encoder("tinymms").model.save_pretrained(tmp_path)
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text("utf-8")) | change), "utf-8")
+    with pytest.raises(InputError, match=found):
+        open_speech_encoder(tmp_path)
+
+
 def test_other_names_and_other_models_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UnknownNameError, match="did you mean 'tinywhisper'"):
         open_speech_encoder("tinywhispr")
