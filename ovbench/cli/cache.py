@@ -11,8 +11,7 @@ from ovbench.cli import options as opt
 from ovbench.errors import InputError
 
 if TYPE_CHECKING:
-    from ovbench.report.sections import Section
-    from ovbench.runs.cache_upkeep import CacheReport, Entry
+    from ovbench.runs.cache_upkeep import Entry
 
 app = typer.Typer(rich_markup_mode=None)
 _GB = 1e9
@@ -35,6 +34,7 @@ def show_cache(context: typer.Context, json: opt.Json = None) -> None:
     if context.invoked_subcommand is not None:
         return
     from ovbench.cli.console import show, write_json
+    from ovbench.report.cache import cache_section
     from ovbench.runs.cache_upkeep import report
     from ovbench.runs.generation_cache import AnswerCache
 
@@ -42,7 +42,7 @@ def show_cache(context: typer.Context, json: opt.Json = None) -> None:
     if json is not None:
         write_json(json, found.to_json())
     if json != "-":
-        show([_section(found)])
+        show([cache_section(found)])
 
 
 @app.command("prune")
@@ -101,34 +101,7 @@ def clear() -> None:
 
 
 def _say(gone: Sequence[Entry]) -> None:
+    from ovbench.report.cache import size_text
+
     answers = sum(entry.answers for entry in gone)
     typer.echo(f"removed {answers} answers, {size_text(sum(entry.size for entry in gone))}")
-
-
-def _section(found: CacheReport) -> Section:
-    from datetime import UTC, datetime
-
-    from ovbench.report.sections import Section
-
-    rows = tuple(
-        (
-            share.recipe,
-            f"{share.answers:,}",
-            f"{share.entries:,}",
-            size_text(share.size),
-            datetime.fromtimestamp(share.used, UTC).strftime("%Y-%m-%d"),
-        )
-        for share in found.recipes
-    )
-    columns = ("recipe", "answers", "entries", "size", "last used (UTC)")
-    notes = (f"{found.folder}: {size_text(found.size)}",)
-    return Section("Generated answers", columns, rows, notes)
-
-
-def size_text(size: float) -> str:
-    """Bytes as people read them: ``1.2 MB``."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if size < 1000 or unit == "GB":
-            break
-        size /= 1000
-    return f"{size:.0f} B" if unit == "B" else f"{size:.1f} {unit}"

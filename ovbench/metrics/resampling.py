@@ -146,7 +146,7 @@ def _low_bits(largest: int, items: int) -> int:
         return 0
     shift = (EXACT // items).bit_length() - 1
     wide = ((largest >> max(shift, 0)) + 1) * items >= EXACT
-    if wide or shift < 1 or largest >= EXACT or largest * items >= LARGEST:
+    if wide or largest >= EXACT or largest * items >= LARGEST:
         raise InputError(
             f"{items} items are too many for exact random re-sums",
             expected="sums below 2**63",

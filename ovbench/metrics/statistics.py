@@ -54,7 +54,7 @@ def ratio(
     part: NDArray[np.float64], whole: NDArray[np.float64], empty: float
 ) -> NDArray[np.float64]:
     """``part / whole``, and ``empty`` where ``whole`` is 0; NaN in gives NaN out."""
-    out = np.full(np.broadcast_shapes(np.shape(part), np.shape(whole)), empty)
+    out = np.full(np.shape(part), empty)
     np.divide(part, whole, out=out, where=np.asarray(whole != 0))
     return out
 

@@ -24,6 +24,17 @@ def protocol_list(protocols: Sequence[Protocol]) -> Section:
     return Section("Protocols", ("id", "headline", "normalizer", "what"), rows, (note,))
 
 
+def protocols_json(protocols: Iterable[Protocol]) -> str:
+    """``{"protocols": [...]}``: each as :func:`protocol_json` gives it."""
+    each = ",\n".join(protocol_json(protocol).rstrip("\n") for protocol in protocols)
+    return '{"protocols": [\n' + each + "\n]}\n"
+
+
+def protocol_json(protocol: Protocol) -> str:
+    """All fields of a protocol, its card among them, with one trailing newline."""
+    return protocol.model_dump_json(indent=2) + "\n"
+
+
 def protocol_card(protocol: Protocol) -> Iterable[RenderableType]:
     """A protocol's card as a Rich panel."""
     from rich.console import Group

@@ -64,7 +64,9 @@ def newest_whole(last: Path, read: Callable[[Path], S]) -> tuple[S, list[str]] |
     return None
 
 
-def check_identity(found: Identity, wanted: Identity, where: Path, what: str) -> None:
+def check_identity(
+    found: Mapping[str, object], wanted: Mapping[str, object], where: Path, what: str
+) -> None:
     """Refuse to go on with ``what`` where it is of another run.
 
     Raises

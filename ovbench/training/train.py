@@ -38,6 +38,7 @@ from ovbench.training.report import (
     take_over,
 )
 from ovbench.training.splits import split_of
+from ovbench.training.states import check_identity
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -261,17 +262,7 @@ def _check_same(
         "steps": report.planned_steps,
     }
     wanted = {**asked, "steps": steps or report.planned_steps}
-    differs = [
-        f"{key} was {value}, is {wanted[key]}"
-        for key, value in there.items()
-        if value != wanted[key]
-    ]
-    if differs:
-        raise InputError(
-            f"the finished training here is another one: {'; '.join(differs)}",
-            where=str(folder),
-            mend="train into another folder",
-        )
+    check_identity(there, wanted, folder, "the finished training here")
 
 
 def _tracker(name: str) -> Tracker:

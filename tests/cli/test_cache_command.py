@@ -9,8 +9,8 @@ import pytest
 from typer.testing import CliRunner
 
 from ovbench.cli.app import app
-from ovbench.cli.cache import size_text
 from ovbench.errors import InputError
+from ovbench.report.cache import size_text
 from ovbench.runs.evaluate import EvalOptions, plan
 from ovbench.runs.generation_cache import AnswerCache, Kept
 from ovbench.runs.records import SystemRecord

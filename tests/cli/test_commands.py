@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 
 import ovbench
+from ovbench.protocols import load_protocol, protocol_ids
+from ovbench.protocols.schema import PROTOCOL
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SAMPLE = Path(ovbench.__file__).parent / "sample"
@@ -127,6 +129,14 @@ def test_normalize() -> None:
     assert rings["depressed"]["wheel1/level1"]["cluster"] == "sad"
     assert rings["not happy"]["wheel1/level1"]["cluster"] != "happy"
     assert "level9" in fails("normalize", "sad", "--level", "level9")
+
+
+def test_protocols_as_json() -> None:
+    listed = json.loads(run("protocols", "--json", "-").stdout)["protocols"]
+    shown = json.loads(run("protocols", "show", "hit-open-1", "--json", "-").stdout)
+    assert [one["id"] for one in listed] == list(protocol_ids())
+    assert shown in listed
+    assert PROTOCOL.validate_python(shown) == load_protocol("hit-open-1")
 
 
 def test_protocols_floors_power_schema() -> None:

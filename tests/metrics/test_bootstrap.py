@@ -227,8 +227,11 @@ def test_too_many_items_to_add_exactly_are_refused() -> None:
 
 
 @pytest.mark.parametrize("largest", [2**20, 2**36, 2**51])
-def test_sums_beyond_float64_are_exact_integers_rounded_once(largest: int) -> None:
+def test_sums_beyond_float64_are_exact_integers_rounded_once(
+    largest: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Against Python's integers: values split into a high and a low part, of either sign."""
+    monkeypatch.setattr(resampling, "_SMALL", 1000)  # in pieces of 111 rows
     rng = np.random.default_rng(1)
     values = rng.integers(-largest, largest, (700, 3), endpoint=True)
     weight = rng.integers(1, 2**62 // largest // 701, 700) if largest < 2**50 else ones(700)
@@ -243,6 +246,68 @@ def test_sums_beyond_float64_are_exact_integers_rounded_once(largest: int) -> No
              for w in seen]  # fmt: skip
     assert max(abs(one) for row in exact for one in row) > resampling.EXACT
     assert sums.tolist() == [[float(one) for one in row] for row in exact]
+
+
+@pytest.mark.parametrize(
+    ("value", "items"),
+    [
+        (2**19, 2**43),
+        (2**19 - 513, 2**43 + 1),  # the high part one below the most that is exact
+        (4, 2**51 + 1),  # one low bit
+        (2**53 - 1, 1000),
+    ],
+)
+def test_the_largest_sums_that_are_exact(value: int, items: int) -> None:
+    values, weight = np.array([[value, -value]]), np.array([items])
+    sums = resampling.resum(values, weight, everything(items), draws=2, seed=0)
+    assert sums.tolist() == 2 * [[float(value * items), -float(value * items)]]
+
+
+@pytest.mark.parametrize(
+    ("value", "items"),
+    [
+        (2**20 - 2, 2**43 + 1),  # the high parts alone pass 2**53
+        (2**19 - 1, 2**43 + 1),  # and by little
+        (2**53 + 1, 1),  # the value itself is not exact
+        (2**43, 2**20),  # 2**63 does not fit into 64 bits
+        (2, 2**53),  # not one item more can be told
+    ],
+)
+def test_sums_that_are_not_exact_are_refused(value: int, items: int) -> None:
+    with pytest.raises(InputError, match="too many for exact random re-sums"):
+        resampling.resum(np.array([[value]]), np.array([items]), everything(items), draws=1, seed=0)
+
+
+def everything(items: int) -> resampling.Draw:
+    """Draws that take each of the items once."""
+    return lambda _, out: np.copyto(out, items)
+
+
+class Packed:
+    """Rows that are unpacked a block at a time, and never lie in one array."""
+
+    shape = (700, 2)
+
+    def largest(self) -> int:
+        return 700
+
+    def block(self, start: int, stop: int) -> np.ndarray:
+        rows = np.arange(start, min(stop, 700))
+        return np.stack([rows, rows % 3]).astype(np.float64)
+
+
+@pytest.mark.parametrize(("buffer", "most"), [(2**23, 2**26), (1500, 1500), (1, 1)])
+def test_packed_rows_and_little_memory_change_no_bit(
+    buffer: int, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw = resampling.bootstrap_draw(ones(700))
+    whole = np.stack([np.arange(700), np.arange(700) % 3], axis=1)
+    expected = resampling.resum(whole, ones(700), draw, draws=100, seed=3)
+    monkeypatch.setattr(resampling, "_SMALL", 500)
+    monkeypatch.setattr(resampling, "_BUFFER", buffer)
+    monkeypatch.setattr(resampling, "_MOST_WEIGHTS", most)
+    found = resampling.resum(Packed(), ones(700), draw, draws=100, seed=3)
+    assert np.array_equal(found, expected)
 
 
 def test_splitting_changes_no_bit_where_it_is_not_needed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -168,7 +168,9 @@ def test_clusters_are_swapped_whole() -> None:
     assert paired(rows(a), rows(b), mean_finish, draws=1000).of("mean").p < 0.01
 
 
-@pytest.mark.parametrize("weight", [[1] * 300, [40, 1, 259], [200, 60, 1, *[1] * 39]])
+@pytest.mark.parametrize(
+    "weight", [[1] * 300, [40, 1, 259], [200, 60, 1, *[1] * 39], [1] * 65, [64, 1], [1] * 1089]
+)
 def test_swaps_are_fair_coins(weight: list[int]) -> None:
     items, draws = np.array(weight), 3000
     identity = np.eye(len(items), dtype=np.int64)

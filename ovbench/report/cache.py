@@ -1,0 +1,34 @@
+"""The cache of generated answers as a person reads it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from ovbench.report.sections import Section
+from ovbench.runs.cache_upkeep import CacheReport
+
+
+def cache_section(found: CacheReport) -> Section:
+    """What the cache holds of each recipe."""
+    rows = tuple(
+        (
+            share.recipe,
+            f"{share.answers:,}",
+            f"{share.entries:,}",
+            size_text(share.size),
+            datetime.fromtimestamp(share.used, UTC).strftime("%Y-%m-%d"),
+        )
+        for share in found.recipes
+    )
+    columns = ("recipe", "answers", "entries", "size", "last used (UTC)")
+    notes = (f"{found.folder}: {size_text(found.size)}",)
+    return Section("Generated answers", columns, rows, notes)
+
+
+def size_text(size: float) -> str:
+    """Bytes as people read them: ``1.2 MB``."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000 or unit == "GB":
+            break
+        size /= 1000
+    return f"{size:.0f} B" if unit == "B" else f"{size:.1f} {unit}"
