@@ -85,6 +85,17 @@ def test_poisson_counts_are_multinomial_together(monkeypatch: pytest.MonkeyPatch
     assert scipy_stats.chisquare(pooled(found), pooled(law) * draws).pvalue > 1e-3
 
 
+def test_counts_that_add_up_already_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    n = 1024
+    table, _ = resampling._poisson_table(1 - resampling._MARGIN / math.sqrt(n))
+    ones_alone = np.full(n, np.flatnonzero(table == 1)[0], dtype=np.uint16).view(np.uint64)
+    words = iter([ones_alone])
+    monkeypatch.setattr(resampling, "_random_words", lambda rng, size: next(words))
+    out = np.empty(n)
+    resampling._poisson_counts(n)(np.random.default_rng(0), out)
+    assert (out == 1).all()
+
+
 def test_many_items_one_by_one() -> None:
     n, draws = 2000, 200
     weights = drawn([1] * n, draws)
