@@ -127,6 +127,17 @@ def own_protocol(folder: Path, like: str, old: str, new: str) -> Path:
     return folder / "mine.toml"
 
 
+@pytest.mark.parametrize(
+    ("like", "headline"), [("hit-open-1", "mscore"), ("hit-affectgpt-2025", "precision")]
+)
+def test_a_headline_that_the_protocol_does_not_count(
+    tmp_path: Path, like: str, headline: str
+) -> None:
+    own = own_protocol(tmp_path, like, 'headline = "hit_rate"', f'headline = "{headline}"')
+    with pytest.raises(InputError, match=f"there is no {headline}"):
+        load_protocol(own)
+
+
 def test_a_value_cannot_smuggle_a_separator_into_the_signature() -> None:
     protocol = load_protocol("ew-open-1")
     assert "|n:9" not in signature(protocol, {"parser": "x|n:9", "n": 3})

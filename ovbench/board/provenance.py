@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import shlex
+from contextlib import suppress
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
+from ovbench.io.hashes import files_sha256
 from ovbench.runs.records import RunRecord
+from ovbench.systems.saved_files import ADAPTER, SPEECH_MODEL
 from ovbench.testbed.bundled import adapter_folder
 from ovbench.training.report import REPORT_FILE, TrainingReport
 from ovbench.training.speech_report import SpeechTrainingReport, read_any_report
-
-_ADAPTER_FILES = (
-    ("adapter_config.json", "adapter_model.safetensors"),
-    ("model.json", "model.safetensors"),
-)
-"""What is hashed of an adapter, as PEFT saves it and as a system that hears is saved."""
-
 
 AnyReport = TrainingReport | SpeechTrainingReport
 
@@ -72,15 +67,9 @@ def _adapter_digest(folder: Path) -> str | None:
 
     None where there is no adapter.
     """
-    for files in _ADAPTER_FILES:
-        digest = hashlib.sha256()
-        try:
-            for name in files:
-                with (folder / name).open("rb") as file:
-                    digest.update(hashlib.file_digest(file, "sha256").digest())
-        except OSError:
-            continue
-        return digest.hexdigest()
+    for names in (ADAPTER, SPEECH_MODEL):
+        with suppress(OSError):
+            return files_sha256(folder / name for name in names)
     return None
 
 

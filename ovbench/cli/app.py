@@ -148,5 +148,6 @@ def main() -> None:
         typer.echo("error: there is not enough memory for this", err=True)
         sys.exit(1)
     except OSError as error:
-        typer.echo(f"error: the output cannot be written ({error.strerror or error})", err=True)
+        where = f"{error.filename}: " if error.filename else ""
+        typer.echo(f"error: {where}reading or writing failed ({error.strerror or error})", err=True)
         sys.exit(1)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ovbench.cli import options as opt
+from ovbench.cli.given import refuse
 from ovbench.errors import InputError
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 
 def compare(
+    context: typer.Context,
     what: Annotated[
         list[str],
         typer.Argument(
@@ -93,6 +95,13 @@ def compare(
     are_runs = [Path(one).is_dir() for one in what]
     if any(are_runs) != all(are_runs):
         raise InputError("run folders and names of recipes are mixed", expected="one or the other")
+    if all(are_runs):
+        refuse(
+            context,
+            ("seeds", "tasks", "noise", "batch_size", "cache", "output_path"),
+            "run folders",
+            expected="it with recipes, which are trained and evaluated",
+        )
     with needs_models("ovbench compare"), watched():
         if all(are_runs):
             found = _of_runs(what, noise_run or [], where, draws)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import typer
 
 from ovbench.cli import options as opt
+from ovbench.cli.given import refuse
 from ovbench.errors import InputError, UnknownNameError
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ _TOLD = 3
 
 
 def describe(
+    context: typer.Context,
     audio: Annotated[
         list[str] | None,
         typer.Argument(metavar="AUDIO...", help="Files, folders, or patterns such as 'a/**/*.wav'"),
@@ -89,12 +92,15 @@ def describe(
     """
     spoken, voices = _one_of("language", language, LANGUAGES), _one_of("sex", sex, SEXES)
     clips, source = _clips(audio, task, split, speaker_from, voices, fitting=fit is not None)
+    for option, target in (("--json", json), ("--fit", fit)):
+        _check_no_sound(option, target)
     if fit is not None:
-        if out is not None or statistics is not None or describer != "prosody":
-            raise InputError(
-                "--fit does not go with --out, --statistics or --describer",
-                expected="one step after the other: fit on training data, then describe",
-            )
+        refuse(
+            context,
+            ("out", "statistics", "describer", "language", "prompt", "device"),
+            "--fit",
+            expected="one step after the other: fit on training data, then describe",
+        )
         _fit(clips, source, fit, json)
         return
     from ovbench.systems.hearing.describers import open_describer
@@ -110,6 +116,18 @@ def describe(
         _write(opened, clips, out, json)
     else:
         _print(opened, clips, json)
+
+
+def _check_no_sound(option: str, target: str | None) -> None:
+    """Refuse to write over a clip by a slip of the hand."""
+    from ovbench.speech.clips import SUFFIXES
+
+    if target is not None and Path(target).suffix.lower() in SUFFIXES:
+        raise InputError(
+            f"{option} would write what is no sound into a sound file",
+            where=target,
+            expected="a name such as descriptions.json",
+        )
 
 
 def _one_of(option: str, given: str | None, known: Sequence[Name]) -> Name | None:

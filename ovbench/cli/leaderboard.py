@@ -8,6 +8,7 @@ import typer
 
 from ovbench.cli import leaderboard_pages
 from ovbench.cli import options as opt
+from ovbench.cli.given import refuse
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -108,6 +109,7 @@ def add(
 
 @app.command("record")
 def record(
+    context: typer.Context,
     runs: Annotated[
         list[str] | None,
         typer.Argument(metavar="[RUN]...", help="Folders of finished runs (ovbench eval)."),
@@ -164,6 +166,14 @@ def record(
         raise InputError(
             "neither runs nor predictions are given" if not runs else "both are given",
             expected="folders of runs, or --predictions FILE",
+        )
+    if predictions is None:
+        refuse(
+            context,
+            ("task", "split", "system", "source", "setting", "oracle", "draws"),
+            "folders of runs",
+            expected="it with --predictions alone",
+            mend="leave it out: a run tells it itself",
         )
     with watched():
         if predictions is None:

@@ -7,10 +7,12 @@ from typing import Annotated
 import typer
 
 from ovbench.cli import options as opt
+from ovbench.cli.given import refuse
 from ovbench.errors import InputError
 
 
 def power(
+    context: typer.Context,
     predictions: Annotated[
         list[str] | None,
         typer.Argument(
@@ -64,8 +66,13 @@ def power(
 
     if (error is None) != (items is None):
         raise InputError("--standard-error and --items belong together")
-    if error is not None and predictions:
-        raise InputError("systems to measure the spread from, and a --standard-error: give one")
+    if error is not None:
+        refuse(
+            context,
+            ("predictions", "gold", "task", "protocol", "cluster_by", "seed", "result"),
+            "--standard-error",
+            expected="one of both: systems to measure the spread from, or the spread",
+        )
     if error is None or items is None:
         if result is not None:
             if predictions or gold or task or protocol or cluster_by:

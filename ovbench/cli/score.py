@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ovbench.cli import options as opt
+from ovbench.cli.given import refuse
 from ovbench.errors import InputError
 
 if TYPE_CHECKING:
@@ -165,7 +166,13 @@ def score(
         floors=floors,
     )
     if from_samples is not None:
-        _refuse_others(context)
+        refuse(
+            context,
+            context.params.keys() - _WITH_SAMPLES,
+            "--from-samples",
+            expected="options that need neither labels nor text, such as --draws and --by",
+            mend="score the predictions themselves for that",
+        )
         with watched():
             result = score_samples(from_samples, chosen)
     else:
@@ -200,16 +207,3 @@ def _gold(gold: str | None, task: str | None, split: str | None) -> str | Task |
         if split == FOLDS:
             return load_folds(task)
     return opt.gold_or_task(gold, task, split)
-
-
-def _refuse_others(context: typer.Context) -> None:
-    """Raise where an option was given that scoring from samples could only ignore."""
-    for name in context.params:
-        source = context.get_parameter_source(name)
-        if name not in _WITH_SAMPLES and source is not None and source.name == "COMMANDLINE":
-            option = {"predictions": "PRED"}.get(name, f"--{name.replace('_', '-')}")
-            raise InputError(
-                f"{option} does not go with --from-samples",
-                expected="options that need neither labels nor text, such as --draws and --by",
-                mend="score the predictions themselves for that",
-            )

@@ -5,23 +5,14 @@ Names are imported when they are first used, so that recipes can be read without
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from ovbench.lazy import lazily
 
 if TYPE_CHECKING:
     from ovbench.context.builder import ContextBuilder, Provenance, context_of, open_context
     from ovbench.context.encoder import Encoder, open_encoder
     from ovbench.context.settings import ContextSettings
-
-_HOMES = {
-    "ContextBuilder": "builder",
-    "ContextSettings": "settings",
-    "Encoder": "encoder",
-    "Provenance": "builder",
-    "context_of": "builder",
-    "open_context": "builder",
-    "open_encoder": "encoder",
-}
 
 __all__ = [
     "ContextBuilder",
@@ -33,8 +24,15 @@ __all__ = [
     "open_encoder",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'ovbench.context' has no attribute {name!r}")
-    return getattr(import_module(f"ovbench.context.{_HOMES[name]}"), name)
+__getattr__ = lazily(
+    __name__,
+    {
+        "ContextBuilder": "ovbench.context.builder",
+        "ContextSettings": "ovbench.context.settings",
+        "Encoder": "ovbench.context.encoder",
+        "Provenance": "ovbench.context.builder",
+        "context_of": "ovbench.context.builder",
+        "open_context": "ovbench.context.builder",
+        "open_encoder": "ovbench.context.encoder",
+    },
+)

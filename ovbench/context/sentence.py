@@ -11,6 +11,7 @@ import numpy as np
 
 from ovbench.context.encoder import Vectors
 from ovbench.errors import InputError, MissingExtraError
+from ovbench.io.hashes import file_sha256
 from ovbench.normalize.sentence_model import check_sentence_model
 
 if TYPE_CHECKING:
@@ -92,8 +93,7 @@ def weights_hash(folder: Path) -> str:
     total = hashlib.sha256()
     for file in sorted(_loaded_files(folder)):
         total.update(file.relative_to(folder).as_posix().encode() + b"\0")
-        with file.open("rb") as opened:
-            total.update(hashlib.file_digest(opened, "sha256").digest())
+        total.update(bytes.fromhex(file_sha256(file)))
     return total.hexdigest()
 
 

@@ -65,20 +65,12 @@ def align(
     row_of, duplicates = _rows_by_id(predictions, keep)
     extra = [name for name in row_of if name not in gold_row]
     if len(extra) == len(row_of):
-        raise InputError(
-            f"no id is also in {gold.source}: there {gold.ids[0]!r}, here {predictions.ids[0]!r}",
-            where=predictions.source,
-            expected="the gold's ids",
-            mend="name the columns with --id-column and --gold-id-column",
-        )
+        raise nothing_shared(predictions.source, gold.source, predictions.ids[0], gold.ids[0])
     rows = np.array([row_of.get(name, -1) for name in gold_row], dtype=np.int64)
     missing = [name for name in gold_row if name not in row_of] if (rows < 0).any() else []
     if missing and on_missing == "error":
-        raise InputError(
-            f"no prediction for {len(missing)} of {len(gold_row)} items: {_first(missing)}",
-            where=predictions.source,
-            expected=f"every id of {gold.source}",
-            mend="add them, or say --on-missing wrong or --on-missing skip",
+        raise not_predicted(
+            predictions.source, gold.source, len(missing), len(gold_row), _first(missing)
         )
     gold_rows = np.fromiter(gold_row.values(), dtype=np.int64, count=len(gold_row))
     return Alignment(rows, gold_rows, missing, extra, duplicates, gold_duplicates)
@@ -102,13 +94,7 @@ def _rows_by_id(
     if keep is None:
         at = next(iter(twice.values()))
         where = f"line {records.rows[at]}" if isinstance(records.rows, list) else f"row {at + 1}"
-        found = "1 id comes" if len(twice) == 1 else f"{len(twice)} ids come"
-        raise InputError(
-            f"{found} more than once: {_first(list(twice))}",
-            where=f"{records.source}, {where}",
-            expected="each id once",
-            mend="remove the repeated rows, or say --keep first or --keep last",
-        )
+        raise given_twice(f"{records.source}, {where}", len(twice), _first(list(twice)))
     if keep == "first":
         row_of.update((ids[row], row) for row in range(len(ids) - 1, -1, -1) if ids[row] in twice)
     return row_of, list(twice)
@@ -130,3 +116,34 @@ def _all_different(ids: Sequence[str]) -> bool:
 def _first(ids: Sequence[str]) -> str:
     shown = ", ".join(repr(name) for name in ids[:_SHOWN])
     return shown + (" …" if len(ids) > _SHOWN else "")
+
+
+def nothing_shared(predictions: str, gold: str, here: str, there: str) -> InputError:
+    """No id is in both: ``here`` and ``there`` are the first of each."""
+    return InputError(
+        f"no id is also in {gold}: there {there!r}, here {here!r}",
+        where=predictions,
+        expected="the gold's ids",
+        mend="name the columns with --id-column and --gold-id-column",
+    )
+
+
+def not_predicted(predictions: str, gold: str, missing: int, items: int, first: str) -> InputError:
+    """So many items have no prediction; ``first`` names some."""
+    return InputError(
+        f"no prediction for {missing} of {items} items: {first}",
+        where=predictions,
+        expected=f"every id of {gold}",
+        mend="add them, or say --on-missing wrong or --on-missing skip",
+    )
+
+
+def given_twice(where: str, ids: int, first: str) -> InputError:
+    """So many ids come more than once; ``first`` names some."""
+    found = "1 id comes" if ids == 1 else f"{ids} ids come"
+    return InputError(
+        f"{found} more than once: {first}",
+        where=where,
+        expected="each id once",
+        mend="remove the repeated rows, or say --keep first or --keep last",
+    )

@@ -12,6 +12,8 @@ from pathlib import Path
 
 from ovbench.errors import InputError, OvbenchError
 
+_MASK = os.umask(0)  # read once, while there is one thread: reading it is setting it
+os.umask(_MASK)
 _LONGEST = 60
 """Characters of a name that are in its temporary one: a name has 255 bytes, a character up to 4."""
 _TEMPORARY = re.compile(r"\.(.+)\.[a-z0-9_]{8}")
@@ -113,6 +115,4 @@ def _mode(target: Path) -> int:
     """Permissions of the file that is replaced, or those of a new file under the user's mask."""
     with suppress(FileNotFoundError):
         return target.stat().st_mode & 0o777
-    mask = os.umask(0)
-    os.umask(mask)
-    return 0o666 & ~mask
+    return 0o666 & ~_MASK

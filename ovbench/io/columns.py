@@ -29,6 +29,8 @@ _CLASSES = ("emotions emotion", "emo emos emoclass", "class category")
 _ANSWERS = ("answer answers", "response responses", "output outputs", "completion", "text_output")
 _SENTIMENTS = ("sentiment sentiments", "polarity")
 _VALUES = ("val valence value", "score")
+_MOST_LISTED = 20
+"""Names that a message lists."""
 
 
 def _label_names(role: Role, want: Want) -> tuple[str, ...]:
@@ -150,10 +152,11 @@ def _usual(header: Sequence[str], tiers: Sequence[str], where: str, what: str, o
     )
 
 
-def listing(names: Sequence[str], limit: int = 20) -> str:
-    """Names for a message, the first ``limit`` of them."""
-    shown = ", ".join(repr(name) for name in names[:limit])
-    return shown + (f" and {len(names) - limit} more" if len(names) > limit else "")
+def listing(names: Sequence[str]) -> str:
+    """Names for a message, the first of many."""
+    shown = ", ".join(repr(name) for name in names[:_MOST_LISTED])
+    more = len(names) - _MOST_LISTED
+    return shown + (f" and {more} more" if more > 0 else "")
 
 
 def _key(column: str) -> str:

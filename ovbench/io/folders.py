@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ovbench.errors import InputError, OvbenchError
@@ -48,7 +48,8 @@ def whole_folder(
                 shutil.rmtree(former, ignore_errors=True)
                 folder.rename(former)
             fresh.rename(folder)
-        _sync(folder.parent)
+        with suppress(OSError):  # it is in place; after a power failure the former one may be
+            _sync(folder.parent)
         shutil.rmtree(former, ignore_errors=True)
     except failures as error:
         settle(folder)

@@ -1,7 +1,6 @@
 r"""Trivial baselines: what a constant answer and shuffled answers score on the same gold.
 
 *Constant*: every item gets the same k labels; :func:`best_constant` looks for the best ones.
-*All clusters*: every item gets every cluster of the ring (:func:`all_clusters`).
 *Shuffled*: the system's own answers, dealt to the items at random. Its expectation needs no
 shuffling: sums are linear, so every gold list meets every answer with equal weight,
 
@@ -50,13 +49,6 @@ class Constant:
 
     labels: tuple[int, ...]
     sums: NDArray[np.int64]
-
-
-def all_clusters(n_clusters: int) -> Bits:
-    """The answer that names every cluster of a ring: shape (1, words)."""
-    each = np.arange(n_clusters)
-    ends = np.array([0, n_clusters], dtype=np.int64)
-    return ring_bits(each.astype(np.int32), each, ends, n_clusters)
 
 
 def constant_sums(

@@ -8,16 +8,14 @@ hash of their content, which is verified on every load.
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-import platformdirs
-
 from ovbench.errors import InputError, UnknownNameError
 from ovbench.io.atomic import write_text
+from ovbench.io.home import data_home
 from ovbench.normalize.normalizer import Normalizer
 from ovbench.normalize.official import LabelChange, build_normalizer, compare
 from ovbench.normalize.table_content import KNOWN_NAMES, OfficialTables, from_json, to_json
@@ -55,8 +53,7 @@ class StoredTables:
 
 def tables_folder() -> Path:
     """``tables`` in ``OVBENCH_HOME``, by default the user's data folder for ovbench."""
-    home = os.environ.get("OVBENCH_HOME") or platformdirs.user_data_dir("ovbench")
-    return Path(home) / "tables"
+    return data_home() / "tables"
 
 
 def add_tables(path: str | Path) -> StoredTables:

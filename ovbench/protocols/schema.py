@@ -105,6 +105,13 @@ class HitRateProtocol(_WheelProtocol):
     hit: Literal["count", "any"]
     """The number of gold clusters hit (may exceed 1), or whether any was."""
 
+    @model_validator(mode="after")
+    def _headline_is_counted(self) -> Self:
+        other = {"count": "precision", "any": "mscore"}[self.hit]
+        if self.headline == other:
+            raise ValueError(f"with hit = {self.hit!r} there is no {other}")
+        return self
+
     @property
     def averaged_rings(self) -> tuple[str, ...]:
         """The rings that the score is the mean of: all."""

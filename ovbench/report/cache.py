@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from ovbench.report.sections import Section
+from ovbench.report.sections import size_text as size_text
 from ovbench.runs.cache_upkeep import CacheReport
 
 
@@ -23,12 +24,3 @@ def cache_section(found: CacheReport) -> Section:
     columns = ("recipe", "answers", "entries", "size", "last used (UTC)")
     notes = (f"{found.folder}: {size_text(found.size)}",)
     return Section("Generated answers", columns, rows, notes)
-
-
-def size_text(size: float) -> str:
-    """Bytes as people read them: ``1.2 MB``."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if size < 1000 or unit == "GB":
-            break
-        size /= 1000
-    return f"{size:.0f} B" if unit == "B" else f"{size:.1f} {unit}"

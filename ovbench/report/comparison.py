@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from ovbench.report.parameters import size
-from ovbench.report.sections import DASH, Section, percent
+from ovbench.report.sections import DASH, Section, percent, size_text
 
 if TYPE_CHECKING:
     from ovbench.runs.comparison import Comparison, Row, RowCost
@@ -118,9 +117,9 @@ def _known(value: float | None, form: Callable[[float], str]) -> str:
 _COSTS: tuple[tuple[str, Callable[[RowCost], str]], ...] = (
     ("trainable", lambda cost: _known(cost.trainable_parameters, "{:,}".format)),
     ("total", lambda cost: _known(cost.total_parameters, "{:,}".format)),
-    ("adapter file", lambda cost: _known(cost.adapter_bytes, size)),
-    ("saved activations", lambda cost: _known(cost.saved_activation_bytes, size)),
-    ("peak memory", lambda cost: _known(cost.peak_memory_bytes, size)),
+    ("adapter file", lambda cost: _known(cost.adapter_bytes, size_text)),
+    ("saved activations", lambda cost: _known(cost.saved_activation_bytes, size_text)),
+    ("peak memory", lambda cost: _known(cost.peak_memory_bytes, size_text)),
     ("train tokens/s", lambda cost: _known(cost.train_tokens_per_second, "{:,.0f}".format)),
     ("decode tokens/s", lambda cost: _known(cost.decode_tokens_per_second, "{:,.0f}".format)),
 )

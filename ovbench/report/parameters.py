@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from ovbench.report.sections import DASH, Section
+from ovbench.report.sections import DASH, Section, size_text
 
 if TYPE_CHECKING:
     from ovbench.systems.parameters import Parameters
@@ -23,8 +23,8 @@ def parameters_section(counts: Sequence[Parameters]) -> Section:
             f"{one.context:,}",
             f"{one.trainable:,}",
             f"{one.percent:.3f}",
-            size(one.training_bytes),
-            size(one.file_bytes),
+            size_text(one.training_bytes),
+            size_text(one.file_bytes),
             DASH if one.label_dim is None else str(one.label_dim),
         )
         for one in counts
@@ -57,12 +57,3 @@ def parameters_json(counts: Sequence[Parameters]) -> str:
         for one in counts
     ]
     return json.dumps({"parameters": rows}, indent=2, ensure_ascii=False) + "\n"
-
-
-def size(count: float) -> str:
-    """Bytes as a person reads them: ``1.5 MB`` (powers of ten)."""
-    for unit in ("B", "kB", "MB"):
-        if count < 1000:
-            return f"{count:.3g} {unit}"
-        count /= 1000
-    return f"{count:,.1f} GB" if count >= 100 else f"{count:.3g} GB"

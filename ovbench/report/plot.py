@@ -34,10 +34,15 @@ def check_plot(path: str) -> None:
 def write_plot(comparison: Comparison, path: str) -> None:
     """Draw a comparison. Raises as :func:`check_plot` and :func:`ovbench.io.atomic.write_bytes`."""
     check_plot(path)
+    write_chart(chart(comparison), path)
+
+
+def write_chart(drawn: Any, path: str) -> None:
+    """Write an Altair chart in the form that the file's name ends in."""
     form = Path(path).suffix.lower().removeprefix(".")
-    drawn = io.BytesIO() if form == "png" else io.StringIO()
-    chart(comparison).save(drawn, format=form, scale_factor=2 if form == "png" else 1)
-    value = drawn.getvalue()
+    file = io.BytesIO() if form == "png" else io.StringIO()
+    drawn.save(file, format=form, scale_factor=2 if form == "png" else 1)
+    value = file.getvalue()
     write_bytes(path, value if isinstance(value, bytes) else value.encode())
 
 

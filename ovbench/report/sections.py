@@ -25,6 +25,15 @@ def percent(value: float | None) -> str:
     return DASH if value is None else f"{100 * value:.2f}"
 
 
+def size_text(size: float) -> str:
+    """Bytes as people read them: ``1.5 MB`` (powers of ten)."""
+    for unit in ("B", "kB", "MB"):
+        if size < 999.5:  # from there on, three digits would be those of a thousand
+            return f"{size:.3g} {unit}"
+        size /= 1000
+    return f"{size:,.1f} GB" if size >= 100 else f"{size:.3g} GB"
+
+
 def span(interval: Interval | None) -> str:
     """An interval as ``[low, high]`` in percent."""
     if interval is None or interval.low is None:

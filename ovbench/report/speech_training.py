@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ovbench.report.parameters import size
-from ovbench.report.sections import Section, percent
+from ovbench.report.sections import Section, percent, size_text
 
 if TYPE_CHECKING:
     from ovbench.training.speech_report import SpeechTrainingReport
@@ -31,7 +30,7 @@ def speech_training_sections(
         ("best on dev", f"epoch {report.best_epoch}, {_best(report)}"),
         ("speed", f"{report.items_per_second:,.1f} clips/s"),
         ("time", f"{report.train_seconds:.1f} s, and {report.eval_seconds:.1f} s on dev"),
-        ("peak memory", size(report.peak_memory_bytes)),
+        ("peak memory", size_text(report.peak_memory_bytes)),
         ("device, dtype", f"{report.device}, {report.dtype}"),
         ("seed", str(report.seed)),
     )

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from ovbench.errors import InputError
-from ovbench.io.atomic import write_bytes
-from ovbench.report.plot import check_plot
+from ovbench.report.plot import check_plot, write_chart
 from ovbench.report.sections import DASH, Section, percent, span
 from ovbench.runs.grid import Value, shown
 from ovbench.runs.sweep import Sweep, SweepCell
@@ -111,11 +108,7 @@ def check_figure(path: str, grid: Mapping[str, Sequence[Value]]) -> None:
 def write_figure(sweep: Sweep, path: str) -> None:
     """Draw a sweep. Raises as :func:`check_figure` and :func:`ovbench.io.atomic.write_bytes`."""
     check_figure(path, sweep.grid)
-    form = Path(path).suffix.lower().removeprefix(".")
-    drawn = io.BytesIO() if form == "png" else io.StringIO()
-    figure(sweep).save(drawn, format=form, scale_factor=2 if form == "png" else 1)
-    value = drawn.getvalue()
-    write_bytes(path, value if isinstance(value, bytes) else value.encode())
+    write_chart(figure(sweep), path)
 
 
 def figure(sweep: Sweep) -> Any:

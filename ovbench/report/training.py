@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ovbench.report.parameters import size
-from ovbench.report.sections import Section
+from ovbench.report.sections import Section, size_text
 
 if TYPE_CHECKING:
     from ovbench.training.report import TrainingReport
@@ -28,7 +27,7 @@ def training_sections(report: TrainingReport, out: Path, model: str) -> Iterator
         ("tokens", f"{report.tokens:,} ({100 * report.padding_share:.1f} % padding beside them)"),
         ("speed", f"{report.tokens_per_second:,.0f} tokens/s"),
         ("time", f"{report.train_seconds:.1f} s, and {report.eval_seconds:.1f} s on dev"),
-        ("peak memory", size(report.peak_memory_bytes)),
+        ("peak memory", size_text(report.peak_memory_bytes)),
         ("device, dtype", f"{report.device}, {report.dtype}"),
         ("seed, batch order", f"{report.seed}, {report.batch_order_seed}"),
     )

@@ -14,7 +14,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ovbench.errors import InputError, InterruptedRunError
+from ovbench.errors import InputError, InterruptedRunError, OvbenchError
 from ovbench.io.atomic import write_text
 from ovbench.progress import track
 from ovbench.runs.answering import Answerer, answerer
@@ -258,7 +258,9 @@ def _generate(
         stream = source.answers(asked)
         for _ in asked:
             with meter.measuring():
-                index, found = next(stream)
+                index, found = next(stream, (None, ()))
+                if index is None:
+                    raise OvbenchError(f"{source.name} answered fewer batches than it was given.")
             batch, answers = asked[index], by_id(source.name, asked[index], found)
             predictions = [prediction_of(item.id, answers.get(item.id), parser) for item in batch]
             meter.add(predictions)

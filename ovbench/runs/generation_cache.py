@@ -29,6 +29,7 @@ from pydantic import ValidationError as PydanticError
 from ovbench.errors import OvbenchError
 from ovbench.io.atomic import write_bytes
 from ovbench.io.cache import cache_home
+from ovbench.io.hashes import file_sha256
 from ovbench.runs.preflight import MOST_ITEMS, Preflight, spread
 from ovbench.systems.answers import Answer
 
@@ -147,7 +148,7 @@ class RunAnswers:
 
     def _item(self, item: Item) -> str:
         if item.id not in self._items:
-            clip = _file_sha256(item.audio) if self._hears and item.audio else None
+            clip = _clip_sha256(item.audio) if self._hears and item.audio else None
             shown = [item.id, item.description, item.transcript, item.speaker, clip]
             self._items[item.id] = _sha256(shown)
         return self._items[item.id]
@@ -190,10 +191,9 @@ def _known_by_hash(about: SystemRecord) -> bool:
     return weights and about.command is None and all(map(_SHA256.fullmatch, parts))
 
 
-def _file_sha256(path: str) -> str | None:
+def _clip_sha256(path: str) -> str | None:
     try:
-        with Path(path).open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return file_sha256(path)
     except OSError:
         return None
 

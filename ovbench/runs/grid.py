@@ -83,6 +83,11 @@ def read_grid(texts: Sequence[str], recipe: BaseRecipe, scale: str) -> tuple[Axi
             raise UnknownNameError(f"setting of {recipe.name}", key, {*known, *_aliases_in(known)})
         if any(axis.path == path for axis in axes):
             raise InputError(f"the grid has {key!r} twice", mend="give all its values at once")
+        if (other := _LENGTHS.get(path[-1])) in {axis.path[-1] for axis in axes}:
+            raise InputError(
+                f"the grid has {key!r} and {other!r}",
+                expected="one of them: each says how long to train, and unsets the other",
+            )
         axes.append(Axis(key, path, _values(key, listed)))
     for cell in cells(axes):
         variant(recipe, axes, cell)

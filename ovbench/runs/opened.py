@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from ovbench.context import ContextBuilder, context_of, open_encoder
 from ovbench.errors import InputError, UnknownNameError
+from ovbench.io.hashes import file_sha256
 from ovbench.runs.answering import Here
 from ovbench.runs.place import Place, device_name, find_adapter, require_models, training_seed
 from ovbench.runs.records import SystemRecord
@@ -101,9 +102,7 @@ class OpenedRecipe:
         digest = hashlib.sha256()
         for path in sorted(locate(self.backbone).iterdir()):
             if path.suffix in (".json", ".txt", ".model", ".jinja") and path.is_file():
-                with path.open("rb") as file:
-                    content = hashlib.file_digest(file, "sha256").hexdigest()
-                digest.update(f"{path.name} {content}\n".encode())
+                digest.update(f"{path.name} {file_sha256(path)}\n".encode())
         return digest.hexdigest()
 
     @property

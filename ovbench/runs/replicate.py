@@ -26,9 +26,9 @@ from ovbench.runs.comparison import Comparison
 from ovbench.runs.costs import cost_of, with_costs
 from ovbench.runs.evaluate import EvalOptions, run_folder
 from ovbench.runs.generation_cache import AnswerCache
-from ovbench.runs.place import ADAPTER, TRAIN, Place, require_models
+from ovbench.runs.place import ADAPTER, Place, require_models, train_folder
 from ovbench.runs.recipe import evaluate_recipe
-from ovbench.runs.several_tasks import joined
+from ovbench.runs.several_tasks import check_views, joined
 from ovbench.scoring import Options
 from ovbench.systems import TRAINABLE, Recipe, load_recipe
 from ovbench.systems.missing import Missing
@@ -50,9 +50,9 @@ class Job:
         """Its folder."""
         return out / f"seed-{self.seed}{'-reordered' if self.reordered else ''}"
 
-    def train_folder(self, out: Path, recipe: str) -> Path:
+    def train_folder(self, out: Path, recipe: str, scale: str) -> Path:
         """Where its training lies."""
-        return self.home(out) / recipe / TRAIN
+        return train_folder(self.home(out), recipe, scale)
 
 
 def compare_recipes(
@@ -175,7 +175,10 @@ def _compared(plan: _Plan, again: Sequence[Job], draws: int) -> Comparison:
                 plan.place,
                 partial(load_task, plan.train_tasks[name], "train"),
                 [plan.run_of(job, plan.tasks[0]) for job in jobs],
-                [job.train_folder(plan.out, recipe.name) / ADAPTER for job in jobs],
+                [
+                    job.train_folder(plan.out, recipe.name, plan.place.scale) / ADAPTER
+                    for job in jobs
+                ],
             )
     return with_costs(found, costs)
 
@@ -199,9 +202,13 @@ def _look(plan: _Plan, jobs: Sequence[Job]) -> None:
     for task in plan.tasks:
         with missing.noted():
             load_task(task)
+    if len(plan.tasks) > 1 and not missing.found:
+        check_views(plan.tasks)
     for name, recipe in plan.recipes.items():
         if not isinstance(recipe, TRAINABLE) or all(
-            trained(job.train_folder(plan.out, recipe.name)) for job in jobs if job.name == name
+            trained(job.train_folder(plan.out, recipe.name, place.scale))
+            for job in jobs
+            if job.name == name
         ):
             continue
         from ovbench.training.start import look_at
@@ -222,7 +229,7 @@ def _do(plan: _Plan, job: Job, batch_size: int | Literal["auto"], options: EvalO
     """Train what one job needs, and evaluate it."""
     recipe, place, task = plan.recipes[job.name], plan.place, plan.train_tasks[job.name]
     if isinstance(recipe, TRAINABLE):
-        folder = job.train_folder(plan.out, recipe.name)
+        folder = job.train_folder(plan.out, recipe.name, place.scale)
         if trained(folder):
             _train(job, folder, task, place)  # only sees that it is the one asked for
         else:

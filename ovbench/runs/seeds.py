@@ -150,19 +150,16 @@ def _mean(values: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
     return total / len(values)
 
 
-def seed_score(
-    stack: Stack, metric: str, *, draws: int = 10_000, seed: int = 0, confidence: float = 0.95
-) -> SeedScore:
-    """A method's score over its seeds."""
+def seed_score(stack: Stack, metric: str, *, draws: int = 10_000, seed: int = 0) -> SeedScore:
+    """A method's score over its seeds; its intervals are of 95 %."""
     values = stack.joined
     ones = np.ones(len(values), dtype=np.int64)
-    found = bootstrap(
-        Statistics(values, ones, stack.mean), draws=draws, seed=seed, confidence=confidence
-    ).interval(metric)
+    items = Statistics(values, ones, stack.mean)
+    found = bootstrap(items, draws=draws, seed=seed).interval(metric)
     each = stack.by_seed(metric)
     mean = math.fsum(each) / len(each)
     sd = _sd(each)
-    reach = None if sd is None else _reach(sd, len(each), confidence)
+    reach = None if sd is None else _reach(sd, len(each))
     return SeedScore(
         mean=mean,
         low=found.low,
@@ -235,8 +232,8 @@ def _sd(values: Sequence[float]) -> float | None:
     return math.sqrt(math.fsum((v - mean) ** 2 for v in values) / (len(values) - 1))
 
 
-def _reach(sd: float, seeds: int, confidence: float) -> float:
-    return quantile((1 + confidence) / 2, seeds - 1) * sd / math.sqrt(seeds)
+def _reach(sd: float, seeds: int) -> float:
+    return quantile(0.975, seeds - 1) * sd / math.sqrt(seeds)
 
 
 _NO_SPREAD = 1e-12

@@ -82,11 +82,30 @@ def _check_same(one: Comparison, other: Comparison) -> None:
         ("items", _ids(one), _ids(other)),
     ):
         if a != b:
-            raise InputError(
-                f"{one.task} and {other.task} were not answered with the same {what}",
-                expected="tasks over the same items, such as two views of one split",
-                mend="compare them one by one",
-            )
+            raise _apart(one.task, other.task, what)
+
+
+def check_views(names: Sequence[str]) -> None:
+    """Refuse tasks that do not have the same items, before anything is done for them.
+
+    Raises
+    ------
+    InputError
+        Naming the first that differs; or as :func:`ovbench.tasks.load_task`.
+    """
+    first, *others = names
+    items = [item.id for item in load_task(first).items]
+    for other in others:
+        if [item.id for item in load_task(other).items] != items:
+            raise _apart(first, other, "items")
+
+
+def _apart(one: str, other: str, what: str) -> InputError:
+    return InputError(
+        f"{one} and {other} do not have the same {what}",
+        expected="tasks over the same items, such as two views of one split",
+        mend="compare them one by one",
+    )
 
 
 def _ids(comparison: Comparison) -> list[str]:

@@ -102,7 +102,7 @@ def assemble(
         floor_notes={name: note for name, (note, _) in floors.items()},
         detectable_difference=_detectable(draws, protocol.headline),
         comparisons=comparisons,
-        groups=_groups(evaluation, options, protocol) if options.by else {},
+        groups=_groups(evaluation, options) if options.by else {},
         folds=folds,
         wald=wald_intervals(scores, intervals, counts.scored, options.confidence)
         if asked
@@ -227,7 +227,7 @@ def _counts(evaluation: Evaluation, origin: Origin) -> Counts:
     )
 
 
-def _groups(evaluation: Evaluation, options: Options, protocol: Protocol) -> dict[str, Group]:
+def _groups(evaluation: Evaluation, options: Options) -> dict[str, Group]:
     assert options.by is not None
     units = cluster_codes(evaluation, options)
     column = evaluation.columns[options.by]

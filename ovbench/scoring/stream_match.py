@@ -18,8 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ovbench.errors import InputError
-from ovbench.io.align import Alignment
+from ovbench.io.align import Alignment, given_twice, not_predicted, nothing_shared
 from ovbench.io.batches import ParquetTable
 from ovbench.io.parquet import SeriesIds
 from ovbench.progress import track
@@ -109,27 +108,14 @@ class Matches:
         """
         for table, twice in ((gold, self.gold_twice), (predictions, self.twice)):
             if twice.n and options.keep is None:
-                found = "1 id comes" if twice.n == 1 else f"{twice.n} ids come"
-                raise InputError(
-                    f"{found} more than once: {twice.shown()}",
-                    where=f"{table.source}, row {twice.first[0][0] + 1}",
-                    expected="each id once",
-                    mend="remove the repeated rows, or say --keep first or --keep last",
-                )
+                where = f"{table.source}, row {twice.first[0][0] + 1}"
+                raise given_twice(where, twice.n, twice.shown())
         if self.extra.n == self.predicted:
             there, here = gold.ids(0, 1)[0], predictions.ids(0, 1)[0]
-            raise InputError(
-                f"no id is also in {gold.source}: there {there!r}, here {here!r}",
-                where=predictions.source,
-                expected="the gold's ids",
-                mend="name the columns with --id-column and --gold-id-column",
-            )
+            raise nothing_shared(predictions.source, gold.source, here, there)
         if self.missing.n and options.on_missing == "error":
-            raise InputError(
-                f"no prediction for {self.missing.n} of {self.gold} items: {self.missing.shown()}",
-                where=predictions.source,
-                expected=f"every id of {gold.source}",
-                mend="add them, or say --on-missing wrong or --on-missing skip",
+            raise not_predicted(
+                predictions.source, gold.source, self.missing.n, self.gold, self.missing.shown()
             )
 
 

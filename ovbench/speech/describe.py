@@ -13,7 +13,7 @@ from ovbench.speech.measures import UNITS, Measured, Status, measure
 from ovbench.speech.statistics import KINDS, Kind, Reference, Statistics
 from ovbench.speech.wording import CONTINUES, LANGUAGES, ONLY_IF_UNUSUAL, SAID, Language, Words
 
-MEASURING = 1
+MEASURING = 2
 """Version of the measures and the wording: a change of either makes another describer."""
 
 

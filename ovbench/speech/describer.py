@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from ovbench.io.hashes import file_sha256
 from ovbench.progress import track
 from ovbench.speech.audio import AudioError
 from ovbench.speech.describe import MEASURING, Description, describe
@@ -49,10 +50,10 @@ class Clip:
     sex: str | None = None
 
     def content(self) -> str | None:
-        """SHA-256 of the file, hexadecimal; None where it cannot be read."""
+        """SHA-256 of the file, hexadecimal; None where it cannot be read, or is no file."""
         try:
-            with Path(self.path).open("rb") as file:
-                return hashlib.file_digest(file, "sha256").hexdigest()
+            # A pipe or a device would never come to an end.
+            return file_sha256(self.path) if Path(self.path).is_file() else None
         except (OSError, ValueError):  # ValueError: a null character in the name
             return None
 

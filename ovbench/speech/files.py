@@ -100,11 +100,11 @@ def write_descriptions(path: str | Path, describer: Describer, clips: Sequence[C
 
 
 def _appended(path: Path, said: Iterator[Description]) -> Iterator[Description]:
-    """Pass descriptions through, each on the disk by then."""
+    """Pass descriptions through, each handed to the operating system by then."""
     try:
         size = path.stat().st_size if path.exists() else 0
         with path.open("ab") as file:
-            for one in said:
+            for one in _heard(said):
                 line = one.line()
                 file.write(line)
                 file.flush()
@@ -118,6 +118,15 @@ def _appended(path: Path, said: Iterator[Description]) -> Iterator[Description]:
             f"{path}: writing failed ({error.strerror}). Make room, then give the same command "
             "again: it goes on from there."
         ) from None
+
+
+def _heard(said: Iterator[Description]) -> Iterator[Description]:
+    """The descriptions; where a clip or a model cannot be read, that is told as what it is."""
+    try:
+        yield from said
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        raise OvbenchError(f"{where}reading failed ({error.strerror}).") from None
 
 
 def _read_back(

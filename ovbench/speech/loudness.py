@@ -28,7 +28,12 @@ SHORTEST_SPEECH = 0.030
 voices a step may fall between two periods."""
 _SMOOTH = 13
 """Steps of the window under which levels are smoothed: 65 ms, as Praat does for 50 Hz and above."""
+_EDGE = 7
+"""Steps of the window under which speech must stand out of noise: 35 ms, because a window makes
+speech longer at both ends, and the pauses shorter."""
 _FLOOR = 1e-12
+_FLICKER = 3.0
+"""dB by which single steps of a steady noise rise above its floor."""
 _NOISY = 6.0
 """dB between a noise floor and the top of a clip without which nothing can be told apart."""
 
@@ -57,11 +62,11 @@ def decibels(power: NDArray[np.floating]) -> NDArray[np.float64]:
     return 10 * np.log10(np.maximum(power.astype(np.float64), _FLOOR))
 
 
-def smoothed(power: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Means under a window of 65 ms; the same shape."""
-    places = (np.arange(_SMOOTH) + 0.5) / _SMOOTH
+def smoothed(power: NDArray[np.floating], steps: int = _SMOOTH) -> NDArray[np.float64]:
+    """Means under a window of 65 ms, or of another odd number of steps; the same shape."""
+    places = (np.arange(steps) + 0.5) / steps
     window = 1 - np.cos(2 * np.pi * places)
-    padded = np.pad(power.astype(np.float64), _SMOOTH // 2)
+    padded = np.pad(power.astype(np.float64), steps // 2)
     return np.convolve(padded, window / window.sum(), mode="valid")
 
 
@@ -80,7 +85,7 @@ def find_speech(power: Floats, voiced: Mask) -> Speech:
 
     Speech is what lies less than ``BELOW`` under the top of the clip (the 99th percentile of its
     steps, or 10 dB under its loudest 65 ms, where that is more: a little speech in a long clip).
-    Where noise fills the pauses to above that, speech is what is voiced or stands out of the noise
+    Where noise fills the pauses to about there, speech is what is voiced or stands out of the noise
     by a third of what the top does.
 
     Parameters
@@ -94,10 +99,10 @@ def find_speech(power: Floats, voiced: Mask) -> Speech:
     top = max(float(np.percentile(levels, 99)), float(decibels(smoothed(power)).max()) - 10)
     active = levels > max(top - BELOW, SILENT - 10)
     noise = float(np.percentile(levels, 5))
-    if noise > top - BELOW and top - noise >= _NOISY:
+    if noise > top - BELOW - _FLICKER and top - noise >= _NOISY:
         inner = voiced[:-2] & voiced[1:-1] & voiced[2:]
         carried = np.repeat(np.pad(inner, 1), 2)[: len(active)]
-        active &= carried | (decibels(smoothed(power)) > noise + (top - noise) / 3)
+        active &= carried | (decibels(smoothed(power, _EDGE)) > noise + (top - noise) / 3)
     return _tidied(active)
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from ovbench.errors import InputError, MissingExtraError, UnknownNameError
+from ovbench.io.hashes import file_sha256
 
 TINY = "tinyov"
 _FOLDER = resources.files("ovbench.systems") / "bases"
@@ -188,8 +189,7 @@ def _sha256_of(path: Path) -> str:
     real = path.resolve()
     if real.parent.name == "blobs" and _SHA256.fullmatch(real.name):
         return real.name
-    with real.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return file_sha256(real)
 
 
 def _bundled() -> Path:

@@ -65,6 +65,11 @@ def memory_of(device: torch.device) -> int | None:
         return None
 
 
+def gigabytes(size: float) -> str:
+    """Bytes of memory for a message: ``15.2 GB``."""
+    return f"{size / 1e9:.1f} GB"
+
+
 def is_out_of_memory(error: RuntimeError) -> bool:
     """Whether an error of PyTorch says that memory ran out, on a GPU or the CPU."""
     if isinstance(error, torch.OutOfMemoryError):

@@ -94,11 +94,6 @@ class CausalLmSystem:
         """What batches were halved to; None if they never were."""
         _check_contexts(name, self.las, self.contexts)
 
-    def automatic_batch_size(self) -> int:
-        """A batch size to start from on this device; with ``shrink`` it need not fit."""
-        parameters = sum(p.numel() for p in self.model.parameters())
-        return automatic_batch_size(parameters, self.base.device)
-
     def predict(self, items: Sequence[Item], batch_size: int) -> Iterator[Answer]:
         """One answer per item, in their order; items of like length share a batch.
 

@@ -33,7 +33,7 @@ from ovbench.systems.backbones import (
     weights_sha256,
 )
 from ovbench.systems.broken import told_of
-from ovbench.systems.devices import memory_of, resolve_device, resolve_dtype
+from ovbench.systems.devices import gigabytes, memory_of, resolve_device, resolve_dtype
 from ovbench.systems.methods import attach
 from ovbench.systems.recipe import CausalLmRecipe
 from ovbench.systems.weight_files import check_size, stored_parameters
@@ -73,14 +73,6 @@ class Base:
     sha256: str
     device: torch.device
     dtype: torch.dtype
-
-    def describe(self) -> str:
-        """One line: name, size, dtype, device, hash."""
-        parameters = sum(p.numel() for p in self.model.parameters())
-        return (
-            f"{self.name}: {parameters:,} parameters, {str(self.dtype).removeprefix('torch.')} on "
-            f"{self.device}, weights {self.sha256[:12]}"
-        )
 
 
 def load_base(name: str | Path = TINY, *, dtype: str = "auto", device: str = "auto") -> Base:
@@ -259,7 +251,7 @@ def _check_memory(folder: Path, device: torch.device, dtype: torch.dtype) -> int
     if there is not None and needed > there:
         name = str(dtype).removeprefix("torch.")
         raise InputError(
-            f"the weights take {needed / 1e9:.1f} GB in {name}; {device} has {there / 1e9:.1f} GB",
+            f"the weights take {gigabytes(needed)} in {name}; {device} has {gigabytes(there)}",
             where=str(folder),
             mend="use --dtype bfloat16"
             if dtype.itemsize > 2

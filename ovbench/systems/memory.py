@@ -29,7 +29,7 @@ import torch
 
 from ovbench.errors import InputError
 from ovbench.systems.backbones import find_shape, locate, read_config
-from ovbench.systems.devices import DTYPES, memory_of, resolve_device
+from ovbench.systems.devices import DTYPES, gigabytes, memory_of, resolve_device
 from ovbench.systems.parameters import count_parameters
 from ovbench.systems.settings import DoraSettings
 
@@ -124,9 +124,10 @@ def check_training_memory(
     if there is None or needed.total <= there:
         return
     raise InputError(
-        f"training {recipe.name} takes about {_gb(needed.total)} at a batch of one (weights "
-        f"{_gb(needed.weights)} in {dtype}, adapter with gradients and Adam's moments "
-        f"{_gb(needed.adapter)}, activations {_gb(needed.activations)}); {where} has {_gb(there)}",
+        f"training {recipe.name} takes about {gigabytes(needed.total)} at a batch of one (weights "
+        f"{gigabytes(needed.weights)} in {dtype}, adapter with gradients and Adam's moments "
+        f"{gigabytes(needed.adapter)}, activations {gigabytes(needed.activations)}); {where} has "
+        f"{gigabytes(there)}",
         mend="use --dtype bfloat16"
         if DTYPES[dtype].itemsize > 2
         else "take a GPU with that much memory, a smaller --base, or a smaller adapter (ovbench "
@@ -146,12 +147,9 @@ def check_evaluation_memory(base: str, dtype: str, device: str) -> None:
     needed, there = DTYPES[dtype].itemsize * shape.parameters, memory_of(where)
     if there is not None and needed > there:
         raise InputError(
-            f"the weights of {base} take {_gb(needed)} in {dtype}; {where} has {_gb(there)}",
+            f"the weights of {base} take {gigabytes(needed)} in {dtype}; {where} has "
+            f"{gigabytes(there)}",
             mend="use --dtype bfloat16"
             if DTYPES[dtype].itemsize > 2
             else "take a GPU with that much memory, or a smaller --base",
         )
-
-
-def _gb(size: int) -> str:
-    return f"{size / 1e9:.1f} GB"

@@ -6,7 +6,6 @@ method and with which label contexts it was trained.
 from __future__ import annotations
 
 import difflib
-import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -24,6 +23,7 @@ from safetensors.torch import load_file, save_file
 from ovbench import __version__
 from ovbench.errors import InputError
 from ovbench.io.folders import whole_folder
+from ovbench.io.hashes import files_sha256
 from ovbench.systems.backbones import read_json
 from ovbench.systems.broken import told_of
 from ovbench.systems.methods import (
@@ -35,13 +35,14 @@ from ovbench.systems.methods import (
     wrap,
 )
 from ovbench.systems.origin import BASE, Origin, check_origin
+from ovbench.systems.saved_files import ADAPTER
 
 if TYPE_CHECKING:
     from ovbench.systems.loading import Base
     from ovbench.systems.methods import State
     from ovbench.systems.recipe import CausalLmRecipe
 
-CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+CONFIG, WEIGHTS = ADAPTER
 _STARTS_ANEW = ("pissa", "olora", "corda", "lora_ga", "loftq", "eva")
 _IDENTITY = (
     "r",
@@ -166,15 +167,11 @@ def adapter_sha256(folder: Path) -> str:
     InputError
         If one of them is not there.
     """
-    digest = hashlib.sha256()
-    for name in (CONFIG, WEIGHTS):
-        try:
-            with (folder / name).open("rb") as file:
-                digest.update(hashlib.file_digest(file, "sha256").digest())
-        except OSError as error:
-            reason = error.strerror or "cannot be read"
-            raise InputError(reason, where=str(folder / name)) from None
-    return digest.hexdigest()
+    try:
+        return files_sha256(folder / name for name in ADAPTER)
+    except OSError as error:
+        reason = error.strerror or "cannot be read"
+        raise InputError(reason, where=str(error.filename or folder)) from None
 
 
 def _config(fields: dict[str, Any], folder: Path) -> PeftConfig:

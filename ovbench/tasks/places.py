@@ -13,9 +13,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-import platformdirs
-
 from ovbench.errors import InputError
+from ovbench.io.home import config_home
 from ovbench.io.toml import toml_fields, toml_text
 from ovbench.tasks.card import Card, cards
 from ovbench.tasks.errors import MissingDataError
@@ -160,8 +159,7 @@ def _folders_in(root: Path) -> list[Path]:
 
 def config_file() -> Path:
     """The user's configuration: in ``OVBENCH_HOME``, or in the user's folder for such files."""
-    home = os.environ.get("OVBENCH_HOME") or platformdirs.user_config_dir("ovbench")
-    return Path(home) / "config.toml"
+    return config_home() / "config.toml"
 
 
 def _config() -> dict[str, object]:

@@ -21,8 +21,9 @@ from torch import nn
 
 from ovbench.errors import InputError, ValidationError
 from ovbench.io.folders import make_folder, whole_folder
+from ovbench.io.hashes import file_sha256
 from ovbench.training.report import DevPoint
-from ovbench.training.states import Identity, let_go, newest_whole, sha256_of, state_folder
+from ovbench.training.states import Identity, let_go, newest_whole, state_folder
 
 SCHEMA = "ovbench.training-state/1"
 _TENSORS, _STATE = "tensors.safetensors", "state.json"
@@ -95,7 +96,7 @@ def save_state(
             "progress": record,
             "identity": dict(identity),
             "scaler": dict(scaler),
-            "tensors_sha256": sha256_of(folder / _TENSORS),
+            "tensors_sha256": file_sha256(folder / _TENSORS),
         }
         (folder / _STATE).write_text(json.dumps(state, indent=1), encoding="utf-8")
     let_go(last)
@@ -110,7 +111,7 @@ def _read(folder: Path) -> State:
     state = json.loads((folder / _STATE).read_text("utf-8"))
     if state["schema_version"] != SCHEMA:
         raise ValueError(f"schema {state['schema_version']!r}, expected {SCHEMA!r}")
-    if sha256_of(folder / _TENSORS) != state["tensors_sha256"]:
+    if file_sha256(folder / _TENSORS) != state["tensors_sha256"]:
         raise ValueError(f"{_TENSORS} is not what was written")
     fields = state["progress"]
     fields["curve"] = [DevPoint.model_validate(point) for point in fields["curve"]]

@@ -21,8 +21,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from ovbench.io.folders import make_folder, whole_folder
+from ovbench.io.hashes import file_sha256
 from ovbench.training.speech_report import Choice, EpochPoint
-from ovbench.training.states import Identity, let_go, newest_whole, sha256_of, state_folder
+from ovbench.training.states import Identity, let_go, newest_whole, state_folder
 
 SCHEMA = "ovbench.speech-training-state/1"
 TENSORS, STATE, TRAINER = "tensors.safetensors", "state.json", "trainer_state.json"
@@ -126,7 +127,7 @@ def save_state(
             "scheduler": dict(scheduler),
             "scaler": dict(scaler),
             "random": _random_state(),
-            "sha256": {name: sha256_of(folder / name) for name in (TENSORS, TRAINER)},
+            "sha256": {name: file_sha256(folder / name) for name in (TENSORS, TRAINER)},
         }
         (folder / STATE).write_text(json.dumps(record, indent=1), encoding="utf-8")
     let_go(last)
@@ -161,7 +162,7 @@ def _read(folder: Path) -> SpeechState:
     if record["schema_version"] != SCHEMA:
         raise ValueError(f"schema {record['schema_version']!r}, expected {SCHEMA!r}")
     for name, digest in record["sha256"].items():
-        if sha256_of(folder / name) != digest:
+        if file_sha256(folder / name) != digest:
             raise ValueError(f"{name} is not what was written")
     fields = record["progress"]
     fields["curve"] = [EpochPoint.model_validate(point) for point in fields["curve"]]

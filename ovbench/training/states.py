@@ -6,7 +6,6 @@ costs the steps since the one before it, not the run.
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -85,12 +84,6 @@ def check_identity(
             where=str(where),
             mend="resume with the same settings, or train into another folder",
         )
-
-
-def sha256_of(path: Path) -> str:
-    """Of a file, hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _newest_first(last: Path) -> list[Path]:

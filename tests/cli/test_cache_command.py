@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from ovbench.cli.app import app
 from ovbench.errors import InputError
-from ovbench.report.cache import size_text
+from ovbench.report.sections import size_text
 from ovbench.runs.evaluate import EvalOptions, plan
 from ovbench.runs.generation_cache import AnswerCache, Kept
 from ovbench.runs.records import SystemRecord
@@ -76,7 +76,11 @@ def test_what_to_remove_must_be_said() -> None:
 
 
 @pytest.mark.parametrize(
-    ("size", "text"), [(0, "0 B"), (999, "999 B"), (1500, "1.5 kB"), (2.5e12, "2500.0 GB")]
+    ("size", "text"),
+    [
+        *((0, "0 B"), (999, "999 B"), (1000, "1 kB"), (1500, "1.5 kB"), (80_800_000, "80.8 MB")),
+        *((999_499, "999 kB"), (999_600, "1 MB"), (12.3e9, "12.3 GB"), (2.5e12, "2,500.0 GB")),
+    ],
 )
 def test_sizes_as_people_read_them(size: float, text: str) -> None:
     assert size_text(size) == text

@@ -198,6 +198,9 @@ def test_refusals() -> None:
     assert "/nonexistent" in unwritable
     assert "--groups" in fails("score", CAREFUL, "--gold", GOLD, "-p", "group-mer2024")
     assert "--items" in fails("power", "--standard-error", "0.02")
+    known = ("power", "--standard-error", "0.02", "--items", "332")
+    assert "--gold does not go with --standard-error" in fails(*known, "--gold", "absent.csv")
+    assert "PRED does not go with --standard-error" in fails(*known, "absent.csv")
 
 
 def test_a_hostile_file_does_not_run(tmp_path: Path) -> None:

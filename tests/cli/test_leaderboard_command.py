@@ -130,6 +130,8 @@ def test_predictions_made_elsewhere(tmp_path: Path) -> None:
         (("leaderboard", "record"), "neither runs nor predictions"),
         (("leaderboard", "record", "a", *given[2:]), "both are given"),
         (("leaderboard", "record", tmp_path), "this is no run"),
+        (("leaderboard", "record", tmp_path, "--oracle"), "--oracle does not go with folders"),
+        (("leaderboard", "record", tmp_path, "--setting", "a=b"), "--setting does not go with"),
     ):
         _, told = run(*arguments, code=2)
         assert told.startswith("error: ")

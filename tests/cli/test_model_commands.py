@@ -148,6 +148,8 @@ def test_every_recipe_has_a_bundled_adapter_that_is_told_from_its_base(tmp_path:
         (("train", "--model", "majority"), "nothing to train"),
         (("params", "--model", "lora-las-r4", "--base", "qwen3"), "qwen"),
         (("compare", "tests", "lora-las-r4"), "mixed"),
+        (("compare", "tests", "docs", "--seeds", "3"), "--seeds does not go with run folders"),
+        (("compare", "tests", "docs", "--no-noise"), "--noise does not go with run folders"),
         (("compare", "lora-las-r4", "--plot", "plot.pdf"), ".svg or .png"),
         (("las-report", "tests"), "tests"),
         (("show", "model", "lora-lass-r4"), "lora-las-r4"),

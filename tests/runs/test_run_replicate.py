@@ -16,13 +16,14 @@ from ovbench.runs import replicate
 from ovbench.runs.comparison import Comparison
 from ovbench.runs.footprint import footprint, saved_activation_bytes
 from ovbench.runs.generation_cache import AnswerCache
-from ovbench.runs.place import Place
+from ovbench.runs.place import ADAPTER, Place, find_adapter
 from ovbench.runs.replicate import Job, compare_recipes, train_apart
 from ovbench.systems import load_recipe
 from ovbench.systems.generation import CausalLmSystem
+from ovbench.systems.registry import load_tunable
 from ovbench.training.collate import collate
 from ovbench.training.encode import Encoded, Pair, encode
-from ovbench.training.report import TrainingReport
+from ovbench.training.report import REPORT_FILE, TrainingReport
 
 pytestmark = pytest.mark.usefixtures("fake_tasks")
 NAMES = ["affectgpt-lora-r8", "lora-las-r4-wide", "majority"]
@@ -173,6 +174,16 @@ def test_without_training_there_is_no_noise_floor(
     assert trainings == []
     assert found.noise == {}
     assert found.rows[1].scores["WF"].sd != 0
+
+
+@pytest.mark.parametrize("scale", ["tiny", "paper"])
+def test_a_training_lies_where_runs_look_for_it(tmp_path: Path, scale: str) -> None:
+    job = Job("lora-las-r4", 3)
+    training = job.train_folder(tmp_path, "lora-las-r4", scale)
+    (training / ADAPTER).mkdir(parents=True)
+    (training / REPORT_FILE).write_text("{}")
+    found = find_adapter(load_tunable("lora-las-r4"), Place(scale=scale), job.home(tmp_path))
+    assert found == training / ADAPTER
 
 
 def test_mistakes_are_told_before_anything_is_trained(

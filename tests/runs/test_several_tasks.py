@@ -16,7 +16,7 @@ from ovbench.runs.compare import compare_runs
 from ovbench.runs.comparison import Comparison
 from ovbench.runs.evaluate import EvalOptions, evaluate
 from ovbench.runs.records import SystemRecord
-from ovbench.runs.several_tasks import joined
+from ovbench.runs.several_tasks import check_views, joined
 from ovbench.scoring import Options
 from ovbench.tasks import Task
 
@@ -93,9 +93,16 @@ def test_one_task_is_left_as_it_is(tmp_path: Path) -> None:
     assert joined([part]) is part
 
 
+def test_views_are_looked_at_before_anything_is_done() -> None:
+    check_views(["open"])
+    check_views(["open", "closed"])
+    with pytest.raises(InputError, match="open and fewer do not have the same items"):
+        check_views(["open", "closed", "fewer"])
+
+
 def test_other_items_or_methods_are_refused(tmp_path: Path) -> None:
     part = compared(tmp_path, "open", "often", "seldom")
-    with pytest.raises(InputError, match="not answered with the same items"):
+    with pytest.raises(InputError, match="do not have the same items"):
         joined([part, compared(tmp_path, "fewer", "often", "seldom")])
-    with pytest.raises(InputError, match="not answered with the same methods"):
+    with pytest.raises(InputError, match="do not have the same methods"):
         joined([part, compared(tmp_path, "closed", "seldom", "often")])

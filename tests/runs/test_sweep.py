@@ -151,6 +151,7 @@ def test_every_scalar_setting_can_be_swept() -> None:
             "--grid schedule=cosin; expected 'cosine', 'linear' or 'constant'",
         ),
         (["lora_plus_ratio=2"], "belongs to method 'lora_plus'"),
+        (["steps=10,20", "epochs=1,2"], "the grid has 'epochs' and 'steps'"),
     ],
 )
 def test_a_bad_grid_is_one_clear_message(grid: list[str], message: str) -> None:

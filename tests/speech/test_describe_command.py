@@ -194,8 +194,12 @@ def test_what_does_not_go_together(tmp_path: Path) -> None:
     assert "audio files and a --task" in refused("a.wav", "--task", "tinyov")
     assert "without a --task" in refused("a.wav", "--split", "train")
     for option in ("--out", "--statistics"):
-        assert "--fit does not go with" in refused("a.wav", "--fit", "x", option, "y")
+        assert f"{option} does not go with --fit" in refused("a.wav", "--fit", "x", option, "y")
     path = write(tmp_path / "a.wav", voice(150, 1.0))
+    before = Path(path).read_bytes()
+    for option in ("--json", "--fit"):
+        assert f"{option} would write what is no sound" in refused(path, option, path)
+    assert Path(path).read_bytes() == before
     assert "did you mean" in refused(path, "--describer", "prosdy")
 
 

@@ -56,6 +56,28 @@ def test_a_line_a_clip_in_order(tmp_path: Path) -> None:
     assert not (tmp_path / ".lock").exists()
 
 
+def test_what_never_ends_is_a_clip_that_cannot_be_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.wav")
+    clips = [Clip("pipe", str(tmp_path / "pipe.wav")), Clip("zeros", "/dev/zero")]
+    out = tmp_path / "d.jsonl"
+    prosody = Prosody(builtin(), "en")
+    for _ in range(2):
+        assert write_descriptions(out, prosody, clips).counts == {"unreadable": 2}
+    assert [line.get("sha256") for line in lines(out)] == [None, None]
+
+
+def test_reading_that_fails_is_not_told_as_writing(tmp_path: Path) -> None:
+    class Broken(Scripted):
+        def describe(self, items: Sequence[Clip]) -> Iterator[Description]:
+            yield from super().describe(items[:2])
+            raise OSError(5, "Input/output error", "model.safetensors")
+
+    out = tmp_path / "d.jsonl"
+    with pytest.raises(OvbenchError, match=r"model\.safetensors: reading failed .Input/output"):
+        write_descriptions(out, Broken(), CLIPS)
+    assert len(lines(out)) == 2
+
+
 def test_a_killed_run_goes_on_to_the_same_file(tmp_path: Path) -> None:
     whole, broken = tmp_path / "whole.jsonl", tmp_path / "broken.jsonl"
     write_descriptions(whole, Scripted(), CLIPS)

@@ -119,13 +119,18 @@ def test_pauses_of_different_lengths_with_soft_edges(measured) -> None:
     assert found["pause_length"] == pytest.approx(0.5, abs=0.03)
 
 
-def test_pauses_full_of_noise(measured) -> None:
-    noise = 0.02 * np.random.default_rng(1).standard_normal(RATE * 4)
-    word = voice(150, 1.0)
-    sound = np.concatenate([word, silence(0.5), word, silence(0.5), word])
-    found = measured(sound + noise[: len(sound)]).values
+@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("hertz", [100, 220])
+@pytest.mark.parametrize("ratio", [8, 12, 16, 20, 22, 23, 24, 25, 26, 27, 28, 30, 35])
+def test_pauses_full_of_noise(measured, ratio: float, hertz: float, seed: int) -> None:
+    """White noise from 8 to 35 dB below the voice: through the level where pauses end."""
+    word = voice(hertz, 0.8)
+    sound = np.concatenate([word, silence(0.4), word, silence(0.4), word])
+    noise = np.random.default_rng(seed).standard_normal(len(sound))
+    noise *= np.sqrt(np.mean(word**2)) * 10 ** (-ratio / 20)
+    found = measured(0.5 * (sound + noise)).values
     assert found["pauses"] == 2
-    assert found["pause_length"] == pytest.approx(0.5, abs=0.06)
+    assert found["pause_length"] == pytest.approx(0.4, abs=0.03)
 
 
 def test_neither_gaps_of_stops_nor_silence_around_are_pauses(measured) -> None:

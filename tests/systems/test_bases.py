@@ -209,12 +209,11 @@ class TestRefusals:
                 load_base(folder, device="cuda:1")
 
 
-def test_it_says_what_it_is(folder: Path) -> None:
+def test_it_is_what_it_says(folder: Path) -> None:
     base = load_base(folder, dtype="bfloat16", device="cpu")
-    assert next(base.model.parameters()).dtype == torch.bfloat16
-    line = base.describe()
-    assert "bfloat16 on cpu" in line
-    assert base.sha256[:12] in line
+    assert next(base.model.parameters()).dtype == base.dtype == torch.bfloat16
+    assert base.device == torch.device("cpu")
+    assert base.sha256 == weights_sha256(folder)
     assert not base.model.training
 
 

@@ -22,7 +22,7 @@ pytest.importorskip("peft")
 from systems_kit import load  # noqa: E402
 
 from ovbench.systems.answers import Answer  # noqa: E402
-from ovbench.systems.generation import CausalLmSystem, sampling  # noqa: E402
+from ovbench.systems.generation import CausalLmSystem, automatic_batch_size, sampling  # noqa: E402
 from ovbench.systems.loading import Base, build  # noqa: E402
 from ovbench.systems.probing import ModelProbe  # noqa: E402
 from ovbench.systems.prompting import prompt_ids  # noqa: E402
@@ -335,7 +335,12 @@ def test_opened_from_disk(base: Base, items: list[Item], recipe_of: Get, tmp_pat
     prompt = recipe.scale("tiny").prompt
     opened = CausalLmSystem("x", model, fresh, prompt, recipe.decoding_at("tiny"), CONTEXTS)
     assert list(opened.predict(items, 5)) == wanted
-    assert opened.automatic_batch_size() == 64
+
+
+def test_a_batch_size_to_start_from() -> None:
+    assert automatic_batch_size(2_000_000, torch.device("cpu")) == 64
+    assert automatic_batch_size(7_000_000_000, torch.device("cpu")) == 8
+    assert automatic_batch_size(7_000_000_000, torch.device("cuda")) == 64
 
 
 def test_a_published_generation_config_does_not_leak_in(base_folder: Path, tmp_path: Path) -> None:

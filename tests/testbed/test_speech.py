@@ -8,7 +8,7 @@ import subprocess
 import sys
 import wave
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from hashlib import sha256
 from random import Random
 
@@ -249,12 +249,12 @@ class TestClips:
             assert -48 < 10 * np.log10(np.mean(np.square(samples))) < -10
 
     def test_another_setting_is_another_fingerprint(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        prints = {
-            speech.fingerprint(),
-            speech.fingerprint(Sound(blur=0.5)),
-            speech.fingerprint(Sound(hum=-60)),
-            speech.fingerprint(knobs=replace(KNOBS, ambiguity=0.5)),
-        }
+        prints = {speech.fingerprint()}
+        for changed in (partial(Sound, blur=0.5), partial(Sound, hum=-60)):
+            monkeypatch.setattr(speech, "Sound", changed)
+            prints.add(speech.fingerprint())
+        monkeypatch.setattr(speech, "KNOBS", replace(KNOBS, ambiguity=0.5))
+        prints.add(speech.fingerprint())
         monkeypatch.setitem(speech._RATE, "fast", {"rate": 6.0, "uneven": 0.1})
         prints.add(speech.fingerprint())
         monkeypatch.setattr(speech, "SOUND_VERSION", 2)

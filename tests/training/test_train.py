@@ -152,7 +152,7 @@ def test_a_finished_run_is_not_done_again(
     assert first.context is None
     with pytest.raises(InputError, match=r"holds a finished training\. Go on with --resume"):
         train(chosen, "tiny", 0, tmp_path, base=base, steps=2)
-    with pytest.raises(InputError, match="another one: seed was 0, is 1; batch order seed"):
+    with pytest.raises(InputError, match="another run: seed was 0, is 1; batch order seed"):
         train(chosen, "tiny", 1, tmp_path, base=base, resume=True, steps=2)
     with pytest.raises(InputError, match="steps was 2, is 3"):
         train(chosen, "tiny", 0, tmp_path, base=base, resume=True, steps=3)

@@ -44,7 +44,7 @@ def comparison_data(view: TableView) -> ComparisonData:
     lines = [line for line in view.lines if line.row.record is not None]
     shared: dict[str, object] = {
         "columns": [_clean(name) for name in view.table.columns],
-        "systems": [_system(line, view) for line in lines],
+        "systems": [_system(line) for line in lines],
         "items": None,
     }
     answers = view.table.answers
@@ -82,7 +82,7 @@ def _clean(text: str, most: int = 1_000) -> str:
     return shortened(str(plain(text)), most)
 
 
-def _system(line: Line, view: TableView) -> dict[str, object]:
+def _system(line: Line) -> dict[str, object]:
     record = line.row.record
     assert record is not None
     facts = {

@@ -8,7 +8,8 @@ from markupsafe import Markup
 from pydantic import BaseModel
 
 from ovbench.board.record import Record
-from ovbench.board.site.text import count, linked, size
+from ovbench.board.site.text import count, linked
+from ovbench.report.sections import size_text
 
 Field = tuple[str, str | Markup]
 Section = tuple[str, list[Field]]
@@ -70,7 +71,7 @@ def _cost(record: Record) -> list[Field]:
     cost = record.cost
     fields = _fields(cost, skip={"peak_memory_bytes", "seconds"})
     if cost.peak_memory_bytes is not None:
-        fields.append(("peak memory", size(cost.peak_memory_bytes)))
+        fields.append(("peak memory", size_text(cost.peak_memory_bytes)))
     if cost.seconds is not None:
         fields.append(("seconds", f"{cost.seconds:,.1f}"))
     return fields

@@ -68,13 +68,6 @@ def count(value: int | None) -> str:
     return DASH if value is None else f"{value:,}"
 
 
-def size(value: int | None) -> str:
-    """Bytes in GiB or MiB."""
-    if value is None:
-        return DASH
-    return f"{value / 2**30:.2f} GiB" if value >= 2**30 else f"{value / 2**20:.1f} MiB"
-
-
 def shortened(text: str, most: int = 60) -> str:
     """The beginning of a text, with an ellipsis where it was cut."""
     return text if len(text) <= most else text[: most - 1] + "…"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shlex
 import shutil
 from collections.abc import Iterable
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import TypedDict
 
 from ovbench.errors import InputError
+from ovbench.io.hashes import file_sha256
 from ovbench.systems.external.recipe import PYTHON, ExternalRecipe
 from ovbench.systems.external.running import ExternalSystem
 from ovbench.tasks.item import Item
@@ -114,7 +114,6 @@ def record_fields(recipe: ExternalRecipe, scale: str) -> ExternalRecord:
 
 def _sha256(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return file_sha256(path)
     except OSError as error:
         raise InputError(f"cannot be read ({error.strerror})", where=str(path)) from None

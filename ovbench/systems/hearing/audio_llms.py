@@ -86,7 +86,7 @@ def open_audio_llm(
 def _from_files(name: str, dtype: torch.dtype) -> AudioLlm:
     folder = locate_llm(name)
     family = family_of(read_config(folder), str(folder / "config.json"))
-    tokenizer = _tokenizer(folder, family)
+    tokenizer = _tokenizer(folder)
     kind: type[PreTrainedModel] = getattr(transformers, family.model_class)
     model = load_pretrained(kind, folder, f"the model {family.name}", dtype)
     _check_chat(family, tokenizer, folder)
@@ -100,7 +100,7 @@ def _from_files(name: str, dtype: torch.dtype) -> AudioLlm:
     )
 
 
-def _tokenizer(folder: Path, family: Family) -> PreTrainedTokenizerBase:
+def _tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     if (folder / "tekken.json").exists() and not (folder / "tokenizer.json").exists():
         if find_spec("mistral_common") is None:
             raise InputError(

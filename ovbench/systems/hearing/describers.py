@@ -25,11 +25,7 @@ def open_describer(
     language: Literal["en", "es"] = "en",
     prompt: str | Path | None = None,
     max_new_tokens: int = 256,
-    max_seconds: float | None = None,
-    longer: Literal["crop", "reject"] = "crop",
-    batch_size: int = 4,
     device: str = "auto",
-    dtype: str = "auto",
 ) -> Describer:
     """A describer by name.
 
@@ -47,15 +43,15 @@ def open_describer(
     prompt:
         For audio language models: a packaged question's name
         (:func:`ovbench.speech.audio_llm_prompts.question_names`), or a text file.
-    max_new_tokens, max_seconds, longer, batch_size:
-        As :class:`ovbench.speech.audio_llm_describer.AudioLlmDescriber` takes them.
-    device, dtype:
-        Where the model goes, and the dtype of its weights.
+    max_new_tokens:
+        As :class:`ovbench.speech.audio_llm_describer.AudioLlmDescriber` takes it.
+    device:
+        Where the model goes.
 
     Raises
     ------
     UnknownNameError
-        If describer, prompt, device or dtype do not exist.
+        If describer, prompt or device do not exist.
     InputError
         If the weights are not here; the message says how large they are and how to get them. Or if
         an option is given that the describer does not have.
@@ -89,12 +85,9 @@ def open_describer(
             raise
         raise MissingExtraError("an audio language model", "models") from None
     return AudioLlmDescriber(
-        open_audio_llm(name, device=device, dtype=dtype),
+        open_audio_llm(name, device=device),
         question,
         max_new_tokens=max_new_tokens,
-        max_seconds=max_seconds,
-        longer=longer,
-        batch_size=batch_size,
         language=language,
     )
 

@@ -5,7 +5,6 @@ frozen part.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,15 +17,17 @@ from safetensors.torch import load_file, save_file
 from ovbench import __version__
 from ovbench.errors import InputError
 from ovbench.io.folders import whole_folder
+from ovbench.io.hashes import files_sha256
 from ovbench.systems.backbones import read_json
 from ovbench.systems.hearing.opening import build_model
 from ovbench.systems.hearing.recipes import FROZEN_PARTS
+from ovbench.systems.saved_files import SPEECH_MODEL
 
 if TYPE_CHECKING:
     from ovbench.systems.hearing.base import SpeechModel
     from ovbench.systems.hearing.recipes import HearingRecipe
 
-WEIGHTS, RECORD = "model.safetensors", "model.json"
+RECORD, WEIGHTS = SPEECH_MODEL
 SCHEMA = "ovbench.speech-model/1"
 _TOLD = ("name", "title", "paper", "citation", "licence", "notes", "published", "scales", "classes")
 _NOT_ITS_FORM = ("training", "train_task", "eval_tasks", "classes", "prompt")
@@ -113,7 +114,8 @@ def open_speech_model(
     model = build_model(recipe, scale, device=device, dtype=dtype, base=base)
     _check_parts(record, model, folder)
     load_trained(model, state, str(folder))
-    return OpenedSpeechModel(model.eval(), _sha256(folder))
+    digest = files_sha256(folder / name for name in SPEECH_MODEL)
+    return OpenedSpeechModel(model.eval(), digest)
 
 
 def load_trained(model: SpeechModel, state: dict[str, torch.Tensor], where: str) -> None:
@@ -187,14 +189,6 @@ def _weights(path: Path) -> dict[str, torch.Tensor]:
             where=str(path),
             mend="copy it again, or train the model again",
         ) from None
-
-
-def _sha256(folder: Path) -> str:
-    digest = hashlib.sha256()
-    for name in (RECORD, WEIGHTS):
-        with (folder / name).open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()
 
 
 def _shown(value: object) -> str:

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from ovbench.systems.describing import ItemDescriber
     from ovbench.systems.generation import CausalLmSystem
 
-_WITHOUT_MODEL = 64
-"""Items at a time where no stage has a language model."""
 _GOES_ON = ",;:.!?[({"
 """Marks after which a new line needs no separator."""
 
@@ -92,11 +90,6 @@ class PipelineSystem:
         """What batches were halved to where memory ran out; None if they never were."""
         sizes = [stage.largest_batch for stage in self.language_models.values()]
         return min((size for size in sizes if size is not None), default=None)
-
-    def automatic_batch_size(self) -> int:
-        """A batch size to start from on this device."""
-        sizes = [stage.automatic_batch_size() for stage in self.language_models.values()]
-        return min(sizes, default=_WITHOUT_MODEL)
 
     def predict(self, items: Sequence[Item], batch_size: int) -> Iterator[Answer]:
         """One answer per item, in their order, with the text of every stage.

@@ -70,9 +70,6 @@ class Told:
         self.answers, self.prompt = answers, SimpleNamespace(sha256=sha256)
         self.shown: list[tuple[str, str]] = []
 
-    def automatic_batch_size(self) -> int:
-        return 4
-
     def predict(self, items: Sequence[Item], batch_size: int) -> Iterator[Answer]:
         for item in items:
             self.shown.append((item.description, item.transcript))
@@ -166,8 +163,6 @@ class TestStages:
             assert [answer.id for answer in system.predict(items, size)] == list("abcdefg")
         with pytest.raises(InputError, match="batch size of 0"):
             list(system.predict(items, 0))
-        assert system.automatic_batch_size() == 4
-        assert chain().automatic_batch_size() == 64
 
 
 @pytest.mark.parametrize(
