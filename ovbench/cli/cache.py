@@ -101,7 +101,7 @@ def clear() -> None:
 
 
 def _say(gone: Sequence[Entry]) -> None:
-    from ovbench.report.cache import size_text
+    from ovbench.report.sections import size_text
 
     answers = sum(entry.answers for entry in gone)
     typer.echo(f"removed {answers} answers, {size_text(sum(entry.size for entry in gone))}")

@@ -23,6 +23,13 @@ def train(
             help="Task whose train and dev splits are used. Default: the recipe's at that scale."
         ),
     ] = None,
+    fold: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Of a task with folds: train on fold N's train split, choose on its dev split.",
+        ),
+    ] = None,
     seed: Annotated[
         int, typer.Option(min=0, help="Of the adapter's first weights and dropout.")
     ] = 0,
@@ -32,7 +39,9 @@ def train(
     base: opt.Base = None,
     output_path: Annotated[
         str | None,
-        typer.Option("--output-path", "-o", help="Folder. Default: runs/NAME/train."),
+        typer.Option(
+            "--output-path", "-o", help="Folder. Default: runs/NAME/train, or train-fold2."
+        ),
     ] = None,
     resume: Annotated[
         bool, typer.Option(help="Go on with a training that was stopped; exact to the last bit.")
@@ -58,6 +67,9 @@ def train(
       ovbench train --model lora-las-r4 --resume
       ovbench train --model peft-ser-whisper-tiny-lora
       ovbench train --model lora-las-r4 --scale paper --base ~/models/Qwen2.5-7B-Instruct
+      ovbench train --model cmgi-fusion --scale paper --task iemocap-4class --fold 2
+
+    A fold's training is evaluated with: ovbench eval … --split fold2-test --adapter FOLDER.
 
     What is missing (weights, memory, data) is told before anything is loaded.
 
@@ -74,7 +86,10 @@ def train(
     from ovbench.systems.registry import load_trainable
 
     recipe = load_trainable(model)
-    out = Path(output_path) if output_path else train_folder(opt.RUNS, recipe.name, scale)
+    usual = train_folder(opt.RUNS, recipe.name, scale)
+    if fold is not None:
+        usual = usual.with_name(f"{usual.name}-fold{fold}")
+    out = Path(output_path) if output_path else usual
     chosen = task or recipe.train_task(scale)
     running.say_scale(scale, [chosen])
     reads = isinstance(recipe, CausalLmRecipe)  # the others show their own progress
@@ -82,6 +97,7 @@ def train(
     with needs_models("ovbench train"), line as on_step:
         from ovbench.training.processes import is_main_process
         from ovbench.training.report import TrainingReport
+        from ovbench.training.splits import fold_of
         from ovbench.training.start import train_recipe
 
         report = train_recipe(
@@ -98,6 +114,7 @@ def train(
             on_step=on_step,
             steps=steps,
             task=chosen,
+            splits=None if fold is None else fold_of(chosen, fold),
         )
     if not is_main_process():
         return

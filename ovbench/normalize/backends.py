@@ -6,10 +6,9 @@ None of them reaches the network.
 
 from __future__ import annotations
 
-import hashlib
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -19,11 +18,8 @@ from ovbench.normalize.lexicon.forms import PARTS_OF_SPEECH
 from ovbench.normalize.lexicon.phrases import clean
 from ovbench.normalize.lexicon.store import Lexicon, load_lexicon, neutral_words
 from ovbench.normalize.normalizer import Candidate, Lemma, Lemmatizer, SynonymMerger
-from ovbench.normalize.sentence_model import check_sentence_model
+from ovbench.normalize.sentence_model import SentenceModel
 from ovbench.normalize.synonym import LexiconSynonyms
-
-if TYPE_CHECKING:
-    from types import ModuleType
 
 MAX_SYNSETS = 200
 """How many synsets ``WnSynonyms`` visits before it gives a word up."""
@@ -218,36 +214,19 @@ class SentenceSynonyms:
     """
 
     def __init__(self, path: Path) -> None:
-        module = _sentence_transformers()
-        if not (path / "modules.json").is_file():
-            raise InputError(
-                "no sentence-transformers model",
-                where=str(path),
-                expected="a folder with modules.json",
-            )
-        check_sentence_model(path)
-        self._model: Any = module.SentenceTransformer(
-            str(path),
-            device="cpu",
-            local_files_only=True,
-            trust_remote_code=False,
-            model_kwargs={"use_safetensors": True},
-        )
+        self._model = SentenceModel(path, "sentence embeddings as stage 2")
         self._lexicon: Lexicon = load_lexicon()
-        self._id = f"sentence:{path.name}@{_folder_hash(path)[:8]}"
+        self._id = f"sentence:{path.name}@{self._model.sha256[:8]}"
 
     @property
     def id(self) -> str:
-        """``sentence:<folder>@<hash8>``, the hash over the folder's files."""
+        """``sentence:<folder>@<hash8>``, the hash over the files that the model is loaded from."""
         return self._id
 
     @cached_property
     def _wheel_vectors(self) -> np.ndarray[Any, np.dtype[np.float32]]:
         """Unit vectors of the wheel words, shape (words, dimensions), float32."""
-        return self._embed(list(self._lexicon.wheel_words))
-
-    def _embed(self, words: list[str]) -> np.ndarray[Any, np.dtype[np.float32]]:
-        return np.asarray(self._model.encode(words, normalize_embeddings=True), dtype=np.float32)
+        return np.stack([self._model.embed(word) for word in self._lexicon.wheel_words])
 
     def merge(self, lemmas: tuple[Lemma, ...]) -> tuple[Candidate, ...]:
         """The nearest wheel words with their cosines, best first."""
@@ -256,29 +235,10 @@ class SentenceSynonyms:
         word = lemmas[0].word
         if word == "neutral":
             return (Candidate(word, 1.0, word, "itself"),)
-        cosines = (self._wheel_vectors @ self._embed([word])[0]).tolist()
+        cosines = (self._wheel_vectors @ self._model.embed(word)).tolist()
         found = sorted(zip(cosines, self._lexicon.wheel_words, strict=True), reverse=True)
         return tuple(
             Candidate(wheel_word, min(cosine, 1.0), word, "near in the embedding")
             for cosine, wheel_word in found[:NEAREST]
             if cosine >= LEAST_COSINE
         )
-
-
-def _folder_hash(folder: Path) -> str:
-    """SHA-256 over names and contents of a folder's files, hexadecimal."""
-    total = hashlib.sha256()
-    for file in sorted(file for file in folder.rglob("*") if file.is_file()):
-        total.update(str(file.relative_to(folder).as_posix()).encode() + b"\0")
-        with file.open("rb") as opened:
-            total.update(hashlib.file_digest(opened, "sha256").digest())
-    return total.hexdigest()
-
-
-def _sentence_transformers() -> ModuleType:
-    try:
-        import sentence_transformers
-    except ImportError:
-        raise MissingExtraError("sentence embeddings as stage 2", "models") from None
-    module: ModuleType = sentence_transformers
-    return module

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from ovbench.report.sections import Section
-from ovbench.report.sections import size_text as size_text
+from ovbench.report.sections import Section, size_text
 from ovbench.runs.cache_upkeep import CacheReport
 
 

@@ -175,7 +175,7 @@ class OpenedRecipe:
         """How answers are read on a task with classes; None: as they are."""
         return self.recipe.answer_words(self.place.scale) if task.answers == "class" else None
 
-    def record(self, builder: ContextBuilder, task: Task) -> SystemRecord:
+    def record(self, builder: ContextBuilder) -> SystemRecord:
         """What the system is made of; nothing is loaded for it."""
         from ovbench.systems.devices import resolve_device
 

@@ -116,7 +116,7 @@ def evaluate_recipe(
         for task in (opened.described(task, chosen.limit) for task in loaded):
             size = opened.batch_size if batch_size == "auto" else batch_size
             builder = opened.contexts(task)
-            about = opened.record(builder, task)
+            about = opened.record(builder)
             shrink = batch_size == "auto"
             source = answerer_of(opened, task, builder, chosen.seed, shrink, workers)
             check = partial(_checked, source, task, size, about, on_preflight)

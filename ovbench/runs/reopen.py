@@ -79,7 +79,7 @@ def reopen(folder: str | Path, place: Place | None = None, recipe: str | None = 
         where = replace(where, dtype=about.dtype)
     opened = open_recipe(found, where, home.parent.parent)
     whole = opened.described(whole, record.settings.limit)
-    now = opened.record(opened.contexts(whole), whole)
+    now = opened.record(opened.contexts(whole))
     for name in _HASHES:
         _check(home, name, getattr(about, name), getattr(now, name))
     return Reopened(record, whole.limited(record.settings.limit), whole, predictions, opened)

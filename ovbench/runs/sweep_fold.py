@@ -156,7 +156,7 @@ def _answer(
     evaluate(
         opened.answerer(held_out, builder, job.seed, shrink=job.batch_size == "auto"),
         held_out,
-        opened.record(builder, held_out),
+        opened.record(builder),
         job.home,
         replace(options, batch_size=size),
     )

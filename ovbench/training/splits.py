@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from ovbench.errors import InputError
 from ovbench.tasks import Task, load_task, trainable
 from ovbench.tasks.card import card_of
@@ -30,6 +32,30 @@ def split_of(task: str, split: str) -> Task:
             mend=f"see its splits with: ovbench tasks show {task}",
         )
     return trainable(load_task(task, split))
+
+
+def fold_of(task: str, fold: int) -> tuple[Task, Task]:
+    """What a fold is learned from, and what is chosen on: ``fold2-train`` and ``fold2-dev``.
+
+    Where the folds have no dev splits, a tenth of the fold's train split is held out.
+
+    Raises
+    ------
+    InputError
+        If the task has no such fold, or its data are not here.
+    """
+    there = card_of(task).splits_of(task)
+    train, dev = f"fold{fold}-train", f"fold{fold}-dev"
+    if train not in there:
+        folds = [name.removesuffix("-train") for name in there if re.match(r"fold\d+-train$", name)]
+        raise InputError(
+            f"task {task!r} has no fold {fold} to train on",
+            expected=f"one of {', '.join(folds)}" if folds else "a task with folds",
+            mend=f"see its splits with: ovbench tasks show {task}",
+        )
+    if dev in there:
+        return trainable(load_task(task, train)), trainable(load_task(task, dev))
+    return held_out(trainable(load_task(task, train)))
 
 
 def told(dev: Task) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from ovbench.systems.recipe import TRAINABLE, CausalLmRecipe, Recipe
 from ovbench.systems.registry import nothing_to_train
 
 if TYPE_CHECKING:
+    from ovbench.training.prepare import Splits
     from ovbench.training.report import StepReport, TrainingReport
     from ovbench.training.speech_report import SpeechTrainingReport
 
@@ -30,11 +31,13 @@ def train_recipe(
     tracker: str | None = None,
     on_step: Callable[[StepReport], None] | None = None,
     steps: int | None = None,
+    splits: Splits | None = None,
 ) -> TrainingReport | SpeechTrainingReport:
     """Train what a recipe trains, as :func:`ovbench.training.train.train` describes.
 
-    A system that hears is trained by epochs and shows its own progress: ``steps``, ``tracker`` and
-    ``on_step`` belong to language models.
+    ``splits`` are learned from and chosen on in place of the task's train and dev. A system that
+    hears is trained by epochs and shows its own progress: ``steps``, ``tracker`` and ``on_step``
+    belong to language models.
 
     Raises
     ------
@@ -56,6 +59,7 @@ def train_recipe(
             seed,
             out,
             task=task,
+            splits=splits,
             base=base,
             resume=resume,
             batch_order_seed=batch_order_seed,
@@ -79,6 +83,7 @@ def train_recipe(
         seed,
         out,
         task=task,
+        splits=splits,
         base=None if base is None else str(base),
         resume=resume,
         batch_order_seed=batch_order_seed,

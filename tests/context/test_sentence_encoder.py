@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from ovbench.context import ContextSettings, open_context
-from ovbench.context.sentence import SentenceEncoder, weights_hash
+from ovbench.context.sentence import SentenceEncoder
 from ovbench.errors import InputError, MissingExtraError
+from ovbench.normalize.sentence_model import weights_hash
 from ovbench.tasks import Item
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "low", "shaky", "voice", "loud", ","]

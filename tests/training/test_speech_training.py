@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +28,8 @@ from ovbench.systems.answers import item_seed
 from ovbench.systems.hearing.classifier import SpeechClassifier
 from ovbench.systems.hearing.opening import build_model
 from ovbench.systems.hearing.saved import open_speech_model
-from ovbench.tasks import Gold, Item
-from ovbench.training import speech
+from ovbench.tasks import Gold, Item, Task, load_task
+from ovbench.training import speech, splits
 from ovbench.training.speech_data import balanced_weights, class_of, dev_scores, examples
 from ovbench.training.speech_report import EpochPoint, read_speech_report
 from ovbench.training.speech_trainer import SpeechTrainer, rate_factor
@@ -420,3 +421,26 @@ def test_bfloat16_encoders_train_too(data: Path, tmp_path: Path) -> None:
     assert json.loads((tmp_path / "training.json").read_text())["schema_version"] == (
         "ovbench.speech-training/1"
     )
+
+
+@pytest.mark.parametrize(("task", "held_out"), [("iemocap-4class", False), ("emobox-cafe", True)])
+def test_a_fold_is_learned_from_and_chosen_on(
+    task: str, held_out: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load(name: str, split: str) -> Task:
+        found = load_task("tinyspeech-6class", split.partition("-")[2])
+        return replace(found, id=name, split=split)
+
+    monkeypatch.setattr(splits, "load_task", load)
+    learnt, dev = splits.fold_of(task, 2)
+    assert (learnt.split, learnt.role, dev.role) == ("fold2-train", "train", "dev")
+    whole = load(task, "fold2-train")
+    if held_out:
+        assert len(learnt.items) + len(dev.items) == len(whole.items)
+        assert "held out to choose on" in dev.notes[0]
+    else:
+        assert (learnt, dev) == (whole, load(task, "fold2-dev"))
+    with pytest.raises(InputError, match=r"no fold 9 to train on; expected one of fold1, fold2"):
+        splits.fold_of(task, 9)
+    with pytest.raises(InputError, match=r"'tinyspeech' has no fold 1.*expected a task with folds"):
+        splits.fold_of("tinyspeech", 1)
