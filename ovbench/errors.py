@@ -73,12 +73,19 @@ class InputError(OvbenchError):
         super().__init__(text)
 
 
+_PART, _MOST = 3, 8
+"""Letters from which on a part of a name is looked for, and how many names are shown at most."""
+
+
 class UnknownNameError(InputError):
     """A name that nobody registered; the message lists the nearest known ones."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str], *, mend: str | None = None):
         names = sorted(known)
         near = difflib.get_close_matches(name.lower(), names, n=3, cutoff=0.5)
+        if len(name) >= _PART:
+            parts = [one for one in names if name.lower() in one.lower()]
+            near = list(dict.fromkeys([*parts, *near]))[: max(3, min(len(parts), _MOST))]
         if near:
             hint = "did you mean " + " or ".join(repr(n) for n in near) + "?"
         elif names:

@@ -144,7 +144,10 @@ def main() -> None:
     except OvbenchError as error:
         typer.echo(f"error: {error.shown()}", err=True)
         sys.exit(error.exit_code)
-    except MemoryError:
+    except (MemoryError, RuntimeError) as error:
+        # PyTorch has no error of its own for the memory of a CPU.
+        if isinstance(error, RuntimeError) and "DefaultCPUAllocator" not in str(error):
+            raise
         typer.echo("error: there is not enough memory for this", err=True)
         sys.exit(1)
     except OSError as error:

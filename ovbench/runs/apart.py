@@ -66,5 +66,11 @@ def _work(work: Callable[[T], object], task: T, sender: Connection) -> None:
         work(task)
     except OvbenchError as error:
         sender.send((str(error), error.exit_code))
+    except (MemoryError, RuntimeError) as error:
+        from ovbench.systems.devices import is_out_of_memory
+
+        if isinstance(error, RuntimeError) and not is_out_of_memory(error):
+            raise
+        sender.send(("There is not enough memory for this.", 1))
     else:
         sender.send(("", 0))

@@ -20,6 +20,12 @@ def die(code: int) -> None:
     os._exit(code)
 
 
+def ask_for_too_much(numbers: int) -> None:
+    import torch
+
+    torch.empty(numbers // 8)
+
+
 def sleep(told: str) -> None:
     """Say who this is, and do nothing for long."""
     Path(told).write_text(str(os.getpid()))

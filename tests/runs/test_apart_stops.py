@@ -10,6 +10,10 @@ import time
 from pathlib import Path
 
 import apart_kit
+import pytest
+
+from ovbench.errors import OvbenchError
+from ovbench.runs.apart import run_apart
 
 
 def test_sigterm_ends_both_processes(tmp_path: Path) -> None:
@@ -27,6 +31,12 @@ def test_sigterm_ends_both_processes(tmp_path: Path) -> None:
     assert parent.returncode == 143
     assert said.startswith("error: Stopped while sleeping")
     assert not _alive(int(told.read_text()))
+
+
+def test_memory_that_runs_out_is_one_sentence() -> None:
+    with pytest.raises(OvbenchError, match=r"^There is not enough memory for this\.$") as caught:
+        run_apart(apart_kit.ask_for_too_much, 2**62, "asking", "nowhere")
+    assert caught.value.exit_code == 1
 
 
 def _alive(process: int) -> bool:

@@ -46,3 +46,12 @@ def test_a_name_that_nobody_knows_is_told_at_once() -> None:
     with pytest.raises(UnknownNameError), missing.noted():
         raise UnknownNameError("task", "tinyof", ["tinyov"])
     missing.tell()
+
+
+def test_a_part_of_a_name_is_understood() -> None:
+    known = ["thau-gemma-lora", "thau-whisper-gemma", "thaw", "lora-las-r4"]
+    said = str(UnknownNameError("model", "thau", known))
+    assert "did you mean 'thau-gemma-lora' or 'thau-whisper-gemma' or 'thaw'?" in said
+    assert "known: " in str(UnknownNameError("model", "r4", known))
+    many = [f"lora-{n}" for n in range(30)]
+    assert str(UnknownNameError("model", "lora", many)).count("lora-") == 8
