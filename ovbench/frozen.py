@@ -21,6 +21,10 @@ class Frozen(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    def to_json(self) -> str:
+        """The record as JSON text, keys in the order of the fields, with one trailing newline."""
+        return self.model_dump_json(indent=2) + "\n"
+
     @classmethod
     def __get_pydantic_json_schema__(
         cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler

@@ -279,7 +279,3 @@ class Result(Frozen):
     """Under ``--ci wald``."""
     errors: tuple[ErrorItem, ...] = ()
     warnings: tuple[str, ...] = ()
-
-    def to_json(self) -> str:
-        """The result as JSON text: strict JSON, keys in a fixed order, one trailing newline."""
-        return self.model_dump_json(indent=2) + "\n"

@@ -189,7 +189,3 @@ class Record(Frozen):
         """Records with the same key share a table: task, split, and shared signature or metric."""
         score = self.shared_signature() or f"published: {self.protocol}"
         return self.task.id, self.task.split, score
-
-    def to_json(self) -> str:
-        """The record as JSON text with one trailing newline."""
-        return self.model_dump_json(indent=2, exclude_defaults=False) + "\n"

@@ -206,7 +206,7 @@ def _fit(clips: Sequence[Clip], source: str, path: str, json: str | None) -> Non
     fitted = fit_statistics(samples, source)
     write_statistics(path, fitted)
     if json is not None:
-        write_json(json, fitted.model_dump_json(indent=2) + "\n")
+        write_json(json, fitted.to_json())
     if json != "-":
         show([statistics_section(fitted, path, len(clips) - len(samples))])
 

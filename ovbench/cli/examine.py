@@ -47,7 +47,7 @@ def las_report(
         where = running.place("tiny", adapter, base, device, None)
         found = las_report_of(run, where, recipe=recipe)
     if json is not None:
-        write_json(json, found.model_dump_json(indent=2) + "\n")
+        write_json(json, found.to_json())
     if json != "-":
         show(las_sections(found))
 
@@ -86,7 +86,7 @@ def leak_test(
         where = running.place("tiny", adapter, base, device, None)
         found = leak_test_of(run, where, recipe=recipe, rounds=rounds, seed=seed)
     if json is not None:
-        write_json(json, found.model_dump_json(indent=2) + "\n")
+        write_json(json, found.to_json())
     if json != "-":
         show([leak_section(found)])
     if found.verdict != "no leak":

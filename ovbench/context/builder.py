@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
 
 from ovbench.context.encoder import Encoder, open_encoder
 from ovbench.context.settings import ContextSettings, Source
@@ -29,13 +28,12 @@ from ovbench.context.sources import (
     TwoPass,
 )
 from ovbench.errors import InputError
+from ovbench.frozen import Frozen
 from ovbench.tasks import Gold, Item, Task
 
 
-class Provenance(BaseModel):
+class Provenance(Frozen):
     """What contexts were made of. Fields that a source does not use are None."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     source: Source
     oracle: bool

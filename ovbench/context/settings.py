@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from ovbench.frozen import Frozen
 
 Source = Literal["description", "prototypes", "candidates", "two_pass", "none", "oracle"]
 
 
-class ContextSettings(BaseModel):
+class ContextSettings(Frozen):
     """How a label context is made. E is the encoder, d an item's acoustic description."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     source: Source = "description"
     """``description``: E(d). ``prototypes``: soft retrieval of the train vocabulary by E(d).

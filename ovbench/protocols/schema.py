@@ -8,22 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    TypeAdapter,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, TypeAdapter, field_validator, model_validator
+
+from ovbench.frozen import Frozen
 
 _CLASS_SCORES = ("accuracy", "balanced_accuracy", "macro_f1", "weighted_f1")
 
 
-class Card(BaseModel):
+class Card(Frozen):
     """What a person should know of a protocol. Nothing here changes a score."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     definition: str
     formula: str
@@ -33,9 +26,7 @@ class Card(BaseModel):
     source: str
 
 
-class _Protocol(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
+class _Protocol(Frozen):
     id: str
     """Name, ending in a year or a version; it never changes meaning."""
     title: str

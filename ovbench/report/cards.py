@@ -32,7 +32,7 @@ def protocols_json(protocols: Iterable[Protocol]) -> str:
 
 def protocol_json(protocol: Protocol) -> str:
     """All fields of a protocol, its card among them, with one trailing newline."""
-    return protocol.model_dump_json(indent=2) + "\n"
+    return protocol.to_json()
 
 
 def protocol_card(protocol: Protocol) -> Iterable[RenderableType]:

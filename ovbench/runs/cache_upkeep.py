@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ovbench.errors import InputError, OvbenchError
-from ovbench.runs.frozen import Frozen
+from ovbench.frozen import Frozen
 
 _ENTRY = re.compile(r"[0-9a-f]{64}-(\d+)\.json")
 _TEMPORARY = re.compile(r"\.[0-9a-f]{38,}.*")

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from ovbench import __version__
-from ovbench.runs.frozen import Frozen
+from ovbench.frozen import Frozen
 from ovbench.runs.seeds import NoiseFloor, SeedDifference, SeedScore
 
 

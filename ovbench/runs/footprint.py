@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from ovbench.context import context_of
+from ovbench.frozen import Frozen
 from ovbench.lora_las import parameter_counts
-from ovbench.runs.frozen import Frozen
 from ovbench.runs.place import require_models
 from ovbench.systems import CausalLmRecipe
 from ovbench.systems.describing import fit_describer

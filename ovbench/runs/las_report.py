@@ -36,9 +36,9 @@ from peft.tuners.lora.layer import LoraLayer
 from torch import Tensor
 
 from ovbench.errors import InputError
+from ovbench.frozen import Frozen
 from ovbench.lora_las import LasConfig, altered
 from ovbench.progress import track
-from ovbench.runs.frozen import Frozen
 from ovbench.training.collate import Batch, collate
 from ovbench.training.encode import Encoded
 from ovbench.training.loss import completion_logits

@@ -23,8 +23,8 @@ from pydantic import Field
 
 from ovbench.context.builder import oracle_context
 from ovbench.errors import InputError
+from ovbench.frozen import Frozen
 from ovbench.runs.evaluate import batches
-from ovbench.runs.frozen import Frozen
 from ovbench.tasks import Gold, Item, Task
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, Protocol
 
 from ovbench.errors import OvbenchError
-from ovbench.runs.frozen import Frozen
+from ovbench.frozen import Frozen
 
 if TYPE_CHECKING:
     from torch import Tensor

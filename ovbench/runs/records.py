@@ -20,8 +20,8 @@ from typing import Literal
 
 from pydantic import Field
 
+from ovbench.frozen import Frozen
 from ovbench.results import Result
-from ovbench.runs.frozen import Frozen
 from ovbench.runs.preflight import Preflight
 
 RunStatus = Literal["ok", "empty", "unparsable", "truncated", "error"]

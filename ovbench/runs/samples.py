@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from ovbench.frozen import Frozen
 from ovbench.results import ErrorItem, Result
-from ovbench.runs.frozen import Frozen
 from ovbench.runs.records import Prediction, RunStatus
 
 

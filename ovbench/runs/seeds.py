@@ -42,10 +42,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ovbench.errors import InputError
+from ovbench.frozen import Frozen
 from ovbench.metrics.intervals import bootstrap
 from ovbench.metrics.significance import holm, paired
 from ovbench.metrics.statistics import Finish, Scores, Statistics
-from ovbench.runs.frozen import Frozen
 from ovbench.runs.student import quantile, two_sided_p
 
 

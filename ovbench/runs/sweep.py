@@ -25,6 +25,7 @@ from typing import Literal
 
 from ovbench import __version__
 from ovbench.errors import InputError, OvbenchError
+from ovbench.frozen import Frozen
 from ovbench.io.atomic import remove_unfinished, write_text
 from ovbench.io.folders import make_folder
 from ovbench.io.lock import locked
@@ -32,7 +33,6 @@ from ovbench.progress import track
 from ovbench.protocols import Protocol, load_protocol
 from ovbench.results import Comparison, Result
 from ovbench.runs.apart import run_apart
-from ovbench.runs.frozen import Frozen
 from ovbench.runs.generation_cache import AnswerCache
 from ovbench.runs.grid import Axis, Cell, Value, cell_name, cells, read_grid, variant
 from ovbench.runs.place import Place, require_models
@@ -99,10 +99,6 @@ class Sweep(Frozen):
     against: tuple[Comparison | None, ...]
     """The best cell's pooled score against that of each cell, paired by item; null for itself."""
     notes: tuple[str, ...] = ()
-
-    def to_json(self) -> str:
-        """As JSON text with one trailing newline."""
-        return self.model_dump_json(indent=2) + "\n"
 
 
 def sweep(
@@ -240,7 +236,7 @@ def _usual(task: Task) -> str:
 def _check(path: Path, now: SweepSettings) -> None:
     """Raise where the folder holds another sweep; else write down what this one is."""
     if not path.exists():
-        write_text(path, now.model_dump_json(indent=2) + "\n")
+        write_text(path, now.to_json())
         return
     there, here = read_record(path, SweepSettings).model_dump(), now.model_dump()
     differs = [f"{key} was {there[key]}, is {here[key]}" for key in here if here[key] != there[key]]

@@ -7,9 +7,10 @@ from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from ovbench.errors import InputError
+from ovbench.frozen import Frozen
 from ovbench.metrics import group
 from ovbench.metrics.bits import SetCounts
 from ovbench.protocols import Protocol
@@ -22,14 +23,12 @@ Size = Annotated[int, Field(ge=0, le=65_535)]
 """Number of clusters or labels of one item."""
 
 
-class SampleItem(BaseModel):
+class SampleItem(Frozen):
     """Sufficient statistics of one item, as ``--samples`` keeps them.
 
     Set metrics have |G∩P|, |G| and |P| per ring in ``both``, ``gold`` and ``pred`` (and, for the
     official hit rate, ``in_candidates``: |P∩C|); class metrics have the gold class and the answer.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: str
     status: Literal["ok", "empty", "unparsable", "out_of_set", "truncated", "error", "missing"]
@@ -39,7 +38,7 @@ class SampleItem(BaseModel):
     in_candidates: tuple[Size, ...] = ()
     labels: Size | None = None
     """Number of predicted labels, known to the normalizer or not."""
-    columns: dict[str, str] = {}
+    columns: dict[str, str] = Field(default_factory=dict)
 
 
 def evaluation_from_sample(

@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
-
+from ovbench.frozen import Frozen
 from ovbench.metrics.power import achieved_power, detectable_difference, items_needed
 from ovbench.results import Floor, Scores
 
 
-class _Report(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    def to_json(self) -> str:
-        """JSON text with one trailing newline."""
-        return self.model_dump_json(indent=2) + "\n"
-
-
-class FloorReport(_Report):
+class FloorReport(Frozen):
     """Trivial answers on a gold file."""
 
     gold: str
@@ -26,7 +17,7 @@ class FloorReport(_Report):
     notes: dict[str, Floor]
 
 
-class Plan(_Report):
+class Plan(Frozen):
     """What a test set of this size and spread can show. Differences are fractions."""
 
     items: int

@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from pydantic import ValidationError as PydanticError
 
 from ovbench.errors import InputError
+from ovbench.frozen import Frozen
 from ovbench.io.atomic import write_bytes
 from ovbench.io.labels import Status
 from ovbench.io.text import lines, open_stream, packed
@@ -32,10 +33,8 @@ from ovbench.scoring.options import Options
 _STATUS = {status.label: status for status in Status}
 
 
-class SampleHeader(BaseModel):
+class SampleHeader(Frozen):
     """First line of a samples file."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     format: Literal["ovbench.samples/1"] = "ovbench.samples/1"
     protocol: Protocol

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import Field
 
+from ovbench.frozen import Frozen
 from ovbench.speech.audio import AudioError
 from ovbench.speech.levels import LEVELS, Level, level_of
 from ovbench.speech.measures import UNITS, Measured, Status, measure
@@ -17,10 +18,8 @@ MEASURING = 2
 """Version of the measures and the wording: a change of either makes another describer."""
 
 
-class Phrase(BaseModel):
+class Phrase(Frozen):
     """A part of the sentence, and the number that it says."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     text: str
     """As it stands in the sentence."""
@@ -34,10 +33,8 @@ class Phrase(BaseModel):
     """The population whose quantiles gave the level."""
 
 
-class Against(BaseModel):
+class Against(Frozen):
     """The statistics that levels were taken from."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Kind
     """The finest population that any measure was held against; each phrase names its own."""
@@ -47,10 +44,8 @@ class Against(BaseModel):
     """Of the whole object (:attr:`ovbench.speech.statistics.Statistics.sha256`)."""
 
 
-class Description(BaseModel):
+class Description(Frozen):
     """What was heard in one clip: one line of a file of descriptions."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: str
     description: str
@@ -60,7 +55,7 @@ class Description(BaseModel):
     language: Language
     phrases: tuple[Phrase, ...] = ()
     """The sentence's parts, in its order; each is found in it as it stands."""
-    measures: dict[str, float | None] = {}
+    measures: dict[str, float | None] = Field(default_factory=dict)
     """Every measure; null where it cannot be told, which is never a zero."""
     statistics: Against | None = None
     """None where nothing was measured."""

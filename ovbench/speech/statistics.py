@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 
 import numpy as np
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, Field
 from pydantic import ValidationError as PydanticError
 
 from ovbench.errors import InputError, ValidationError
+from ovbench.frozen import Frozen
 from ovbench.io.atomic import write_text
 from ovbench.speech.levels import QUANTILES, Edges
 from ovbench.speech.measures import UNITS
@@ -61,13 +62,11 @@ class Reference(NamedTuple):
     name: str
 
 
-class Statistics(BaseModel):
+class Statistics(Frozen):
     """Quantiles of every measure in each population.
 
     ``ovbench describe --fit`` writes it as JSON; :func:`read_statistics` reads it.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     version: Literal[1] = 1
     """Of this layout."""
@@ -77,11 +76,11 @@ class Statistics(BaseModel):
     """How many clips were measured for it."""
     quantiles: tuple[float, float, float, float] = QUANTILES
     """Which quantiles the edges are."""
-    corpus: Table = {}
+    corpus: Table = Field(default_factory=dict)
     """Edges of all clips together."""
-    sexes: dict[str, Table] = {}
+    sexes: dict[str, Table] = Field(default_factory=dict)
     """Edges of the clips of each sex, where it is known."""
-    speakers: dict[str, Table] = {}
+    speakers: dict[str, Table] = Field(default_factory=dict)
     """Edges of each speaker's clips."""
 
     @property
@@ -211,7 +210,7 @@ def _table(samples: list[Sample]) -> dict[str, Edges]:
 
 def write_statistics(path: str | Path, statistics: Statistics) -> None:
     """Write the file, whole or not at all. Raises as :func:`ovbench.io.atomic.write_text`."""
-    write_text(path, statistics.model_dump_json(indent=2) + "\n")
+    write_text(path, statistics.to_json())
 
 
 def read_statistics(path: str | Path) -> Statistics:

@@ -90,7 +90,7 @@ class ItemDescriber:
     def save(self, folder: Path) -> None:
         """Write the statistics, if there are any, beside an adapter; OSError if that fails."""
         if self.statistics is not None:
-            text = self.statistics.model_dump_json(indent=2) + "\n"
+            text = self.statistics.to_json()
             (folder / STATISTICS).write_text(text, "utf-8")
 
     def heard(self, items: Sequence[Item], what: str) -> Iterator[Description]:

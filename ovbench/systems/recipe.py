@@ -33,13 +33,13 @@ from ovbench.systems.settings import (
     Count,
     Decoding,
     DescriberSettings,
-    Frozen,
     Method,
+    Setting,
     TrainingSettings,
 )
 
 
-class Scale(Frozen):
+class Scale(Setting):
     """What a recipe is at one scale."""
 
     backbone: str

@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field, ValidationInfo
 
 from ovbench.errors import InputError, UnknownNameError
 from ovbench.systems.prompting import Prompt, read_prompt
-from ovbench.systems.settings import Frozen, Published
+from ovbench.systems.settings import Published, Setting
 
 ScaleName = Literal["tiny", "paper"]
 S = TypeVar("S")
@@ -44,7 +44,7 @@ PromptFile = Annotated[Prompt, BeforeValidator(_prompt)]
 """In the TOML file: the prompt file's name, relative to the recipe's folder."""
 
 
-class BaseRecipe(Frozen):
+class BaseRecipe(Setting):
     """What names a system and tells people about it; its kinds add what makes it."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.+-]*$")]
@@ -75,7 +75,7 @@ class BaseRecipe(Frozen):
         return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _unset(part: Frozen) -> set[str]:
+def _unset(part: Setting) -> set[str]:
     """Later fields that a recipe, or its scale, leaves unset: its digest is as before them."""
     return {name for name in _LATER if getattr(part, name, None) is None}
 

@@ -6,10 +6,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
-from ovbench.frozen import Frozen as _Frozen
+from ovbench.frozen import Frozen
 
 
-class Frozen(_Frozen):
+class Setting(Frozen):
     """Base of everything in a recipe: no field may change, none may be made up or infinite."""
 
     model_config = ConfigDict(allow_inf_nan=False)
@@ -20,7 +20,7 @@ Number = Annotated[float, Field(strict=True)]
 Count = Annotated[Whole, Field(ge=1)]
 
 
-class _LowRank(Frozen):
+class _LowRank(Setting):
     r: Count
     """Rank."""
     target_modules: Annotated[tuple[str, ...], Field(min_length=1)]
@@ -129,7 +129,7 @@ Method = Annotated[
 """A fine-tuning method and its settings, told apart by ``name``."""
 
 
-class TrainingSettings(Frozen):
+class TrainingSettings(Setting):
     """How an adapter is trained at one scale."""
 
     learning_rate: Number = Field(gt=0)
@@ -172,7 +172,7 @@ class TrainingSettings(Frozen):
         return self
 
 
-class Decoding(Frozen):
+class Decoding(Setting):
     """How answers are generated."""
 
     max_new_tokens: Count = 64
@@ -189,7 +189,7 @@ class Decoding(Frozen):
         return self
 
 
-class DescriberSettings(Frozen):
+class DescriberSettings(Setting):
     """What describes items that have a clip and no description."""
 
     name: str = "prosody"
@@ -207,7 +207,7 @@ class DescriberSettings(Frozen):
         return self
 
 
-class Published(Frozen):
+class Published(Setting):
     """A figure that its authors report. Shown beside, never ranked with, measured ones."""
 
     dataset: str

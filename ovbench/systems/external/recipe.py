@@ -17,7 +17,7 @@ from ovbench.systems.recipe_base import (
     scale_name,
     scale_of,
 )
-from ovbench.systems.settings import Count, Frozen, Number, Whole
+from ovbench.systems.settings import Count, Number, Setting, Whole
 
 FieldName = Literal["audio", "transcript", "description"]
 PYTHON = "{python}"
@@ -26,7 +26,7 @@ _PLACEHOLDER = re.compile(r"\{[a-z_]+\}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
-class ExternalScale(Frozen):
+class ExternalScale(Setting):
     """The program at one scale."""
 
     command: Annotated[tuple[str, ...], Field(min_length=1)]

@@ -12,10 +12,10 @@ from ovbench.systems.settings import (
     Count,
     Decoding,
     DoraSettings,
-    Frozen,
     LoraSettings,
     Number,
     RsLoraSettings,
+    Setting,
 )
 
 
@@ -31,7 +31,7 @@ Beta = Annotated[Number, Field(ge=0, lt=1)]
 """A decay of an optimiser's means."""
 
 
-class AudioPolicy(Frozen):
+class AudioPolicy(Setting):
     """How a clip becomes samples. Every clip is made mono and resampled to 16 kHz."""
 
     max_seconds: Number = Field(default=10.0, ge=0.025)
@@ -41,7 +41,7 @@ class AudioPolicy(Frozen):
     probabilities are averaged over their seconds; or an error, counted as such."""
 
 
-class Augmentation(Frozen):
+class Augmentation(Setting):
     """Changes of a training clip, drawn anew each time it is shown."""
 
     noise_snr: tuple[Number, Number] | None = None
@@ -58,7 +58,7 @@ class Augmentation(Frozen):
         return self
 
 
-class SpeechTraining(Frozen):
+class SpeechTraining(Setting):
     """How a system that hears is trained at one scale."""
 
     learning_rate: Number = Field(gt=0)
@@ -94,7 +94,7 @@ class SpeechTraining(Frozen):
         return self
 
 
-class SpeechScale(Frozen):
+class SpeechScale(Setting):
     """What every recipe that hears says of a scale."""
 
     audio: AudioPolicy = AudioPolicy()
@@ -135,7 +135,7 @@ class _Hearing(BaseRecipe, Generic[S]):
 # --- speech_classifier: PEFT-SER --------------------------------------------------------------
 
 
-class FfnLora(Frozen):
+class FfnLora(Setting):
     """LoRA on the feed-forward layers of a speech encoder."""
 
     name: Literal["lora"]
@@ -144,7 +144,7 @@ class FfnLora(Frozen):
     """The published code leaves loralib's default of 1: a scaling of 1/16."""
 
 
-class Bottleneck(Frozen):
+class Bottleneck(Setting):
     """A bottleneck beside the feed-forward layers (``adapter``), or after them (``adapter_l``).
 
     As in the published code it gives what it is fed and the bottleneck's output together, and that
@@ -159,14 +159,14 @@ class Bottleneck(Frozen):
     """Between its two linear maps."""
 
 
-class EmbeddingPrompt(Frozen):
+class EmbeddingPrompt(Setting):
     """Learnt vectors in front of every layer's input, taken out again after it."""
 
     name: Literal["embedding_prompt"]
     length: Count = 5
 
 
-class HeadOnly(Frozen):
+class HeadOnly(Setting):
     """Nothing but the head is trained."""
 
     name: Literal["none"]

@@ -15,10 +15,10 @@ from ovbench.systems.recipe_base import (
     scale_name,
     scale_of,
 )
-from ovbench.systems.settings import Decoding, DescriberSettings, Frozen
+from ovbench.systems.settings import Decoding, DescriberSettings, Setting
 
 
-class LanguageStage(Frozen):
+class LanguageStage(Setting):
     """A stage that a language model answers, greedily."""
 
     backbone: str
@@ -40,7 +40,7 @@ class LanguageStage(Frozen):
         return self
 
 
-class RulesExtractor(Frozen):
+class RulesExtractor(Setting):
     """Labels by the open lexicon and negation (:mod:`ovbench.systems.pipeline.extractor`)."""
 
     name: Literal["rules"]
@@ -52,7 +52,7 @@ class LlmExtractor(LanguageStage):
     name: Literal["llm"]
 
 
-class PipelineScale(Frozen):
+class PipelineScale(Setting):
     """The stages at one scale."""
 
     describer: DescriberSettings | None = None
