@@ -77,7 +77,7 @@ def check_size(folder: Path, what: str, build: Callable[[], torch.nn.Module]) ->
     for name, value in _repeated(read_config(folder)):
         if value > len(shapes):
             _refuse(
-                folder, f"{name} is {value:.6g}, and the weight files hold {len(shapes)} tensors"
+                folder, f"{name} is {value!r:.40}, and the weight files hold {len(shapes)} tensors"
             )
     with told_of(what, folder), torch.device("meta"):
         asked = sum(parameter.numel() for parameter in build().parameters())

@@ -158,7 +158,11 @@ class TestRefusals:
     @pytest.mark.parametrize(
         ("change", "found"),
         [
-            ({"num_hidden_layers": 10**9}, "num_hidden_layers is 1e+09, and the weight files hold"),
+            (
+                {"num_hidden_layers": 10**9},
+                "num_hidden_layers is 1000000000, and the weight files hold",
+            ),
+            ({"num_hidden_layers": 10**400}, "num_hidden_layers is 1000000000"),
             ({"vocab_size": 10**12}, "it describes a model of "),
             ({"intermediate_size": 2**40}, "it describes a model of "),
         ],

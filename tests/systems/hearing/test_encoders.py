@@ -189,7 +189,10 @@ def test_weights_that_are_not_all_there_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "found"),
     [
-        ({"num_hidden_layers": 10**9}, "num_hidden_layers is 1e\\+09, and the weight files hold"),
+        (
+            {"num_hidden_layers": 10**9},
+            "num_hidden_layers is 1000000000, and the weight files hold",
+        ),
         ({"intermediate_size": 2**40}, "it describes a model of"),
     ],
 )
