@@ -84,7 +84,8 @@ def describe(
       ovbench describe clip.wav
       ovbench describe recordings/ --out descriptions.jsonl
       ovbench describe 'iemocap/**/*.wav' --fit voices.json --speaker-from '(Ses[0-9]+[FM])'
-      ovbench describe clip.wav --statistics voices.json --language es
+      ovbench describe clip.wav --statistics voices.json --language es --json -
+      ovbench describe recordings/ --describer qwen2-audio --device cuda --out heard.jsonl
       ovbench describe --task meld --split train --fit voices.json --data ~/datasets
       ovbench describe --task meld --out ~/datasets/meld/descriptions.jsonl --statistics voices.json
 

@@ -33,7 +33,12 @@ _MAX_PHRASE = 4
 
 @dataclass(frozen=True)
 class ExtractParser(Named):
-    """The open parser with a look into sentences. ``known_words``: lower-case words or phrases."""
+    """The open parser with a look into sentences. ``known_words``: lower-case words or phrases.
+
+    Its rules are frozen under its version, because scores rest on them. Captions of pipelines are
+    read by other, later rules (:mod:`ovbench.systems.pipeline.negation`), which follow a negation
+    further.
+    """
 
     known_words: frozenset[str]
     name: ClassVar[str] = "open+extract"

@@ -1,6 +1,7 @@
 """What a negation reaches in an English sentence that says how somebody sounds.
 
-Tokens are folded words and single marks (``.``, ``,``, a line end …).
+Tokens are folded words and single marks (``.``, ``,``, a line end …). The parser ``open+extract``
+has simpler rules of its own, which stay as they are under its version.
 """
 
 from __future__ import annotations
