@@ -88,7 +88,7 @@ def evaluate(
       ovbench eval --model lora-las-r4
       ovbench eval --model lora-las-r4,affectgpt-lora-r8,frequent-k --tasks tinyov,tinyov-6class
       ovbench eval --model lora-las-r4 --limit 20 --json -
-      ovbench eval --model prosody-lora-las-r4,peft-ser-whisper-tiny-lora --tasks tinyspeech-6class
+      ovbench eval --model prosody-lora-las-r4,single-layer-fusion --tasks tinyspeech-6class
       ovbench eval --model my-recipe.toml --adapter runs/my-recipe/train --log-samples
       ovbench eval --model lora-las-r4 --scale paper --base ~/models/Qwen2.5-7B-Instruct
       ovbench eval --model affectgpt-lora-r8 --scale paper --backend vllm --workers 8

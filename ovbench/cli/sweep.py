@@ -79,7 +79,7 @@ def sweep(
       ovbench sweep --model thau-gemma-lora --grid lora_r=16,32,64 lora_alpha=32,64 --seed 42
       ovbench sweep --model thau-gemma-lora --grid lora_r=16,64 --folds 2 --limit 60
       ovbench sweep --model affectgpt-lora-r8 --grid lora_r=4,8,16 lora_alpha=8,16 --plot heat.svg
-      ovbench sweep --model thau-gemma-lora --scale paper --grid lora_r=16,32,64 --base ~/gemma-2b-it
+      ovbench sweep --model thau-gemma-lora --scale paper --grid lora_r=16,64 --base ~/gemma
       ovbench sweep --model mine.toml --task emospeech --grid learning_rate=1e-4,1e-3 epochs=4,6
 
     Exit codes: 0 done, 1 failed while training, 2 bad input, or something is missing, 3 a damaged
