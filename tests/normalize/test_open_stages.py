@@ -178,5 +178,5 @@ def test_the_signature_names_three_stages_and_their_data() -> None:
 def test_unknown_stage_names_are_errors_with_a_hint() -> None:
     with pytest.raises(UnknownNameError, match="did you mean 'table'"):
         open_normalizer(lemmatizer="tabel")
-    with pytest.raises(UnknownNameError, match="lexicon"):
+    with pytest.raises(UnknownNameError, match="did you mean 'wn:LEXICON'"):
         open_normalizer(synonyms="wn:")
