@@ -13,11 +13,7 @@ from ovbench.normalize.sentence_model import SentenceModel, require_library
 
 
 class SentenceEncoder:
-    """Unit-length embeddings of a sentence-transformers model, on the CPU.
-
-    Texts are embedded one at a time: in a batch, padding and the shapes of products would move the
-    last digits, and a text's vector must not depend on its neighbours. No code that comes with a
-    model is run, and nothing is downloaded.
+    """The vectors of a :class:`~ovbench.normalize.sentence_model.SentenceModel` as contexts.
 
     Parameters
     ----------
