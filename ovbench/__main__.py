@@ -10,7 +10,7 @@ from ovbench.cli.stopping import stoppable
 def main() -> None:
     """Run the command line; Ctrl-C is answered while it is being imported, too."""
     # What start-up makes stays: looking through it for garbage takes a fifth of the time. Work
-    # turns this on again (ovbench.cli.console.begin_work).
+    # turns this on again (ovbench.cli.starting.begin_work).
     gc.disable()
     with stoppable():
         from ovbench.cli.app import main as run

@@ -16,10 +16,11 @@ class Frozen(BaseModel):
     """A record: no field may change, and none may be made up.
 
     The text below a field describes it in the JSON Schema. Source is read only when a schema is
-    asked for: pydantic's ``use_attribute_docstrings`` parses it for every class at every start.
+    asked for: pydantic's ``use_attribute_docstrings`` parses it for every class at every start. So
+    are validators built when first used.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     def to_json(self) -> str:
         """The record as JSON text, keys in the order of the fields, with one trailing newline."""

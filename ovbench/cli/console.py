@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -11,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
+
+from ovbench.cli.starting import begin_work
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -33,13 +34,6 @@ _MODELS_EXTRA = {"torch", "transformers", "peft", "accelerate", "safetensors", "
 
 SLOW = 2.0
 """Seconds after which a person wants to see that something is going on."""
-
-
-def begin_work() -> None:
-    """Look for garbage again, from here on, among what start-up did not make."""
-    if not gc.isenabled():  # as ovbench.__main__ leaves it
-        gc.freeze()
-        gc.enable()
 
 
 @contextmanager

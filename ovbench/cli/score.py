@@ -9,6 +9,7 @@ import typer
 
 from ovbench.cli import options as opt
 from ovbench.cli.given import refuse
+from ovbench.cli.starting import load_numpy
 from ovbench.errors import InputError
 
 if TYPE_CHECKING:
@@ -138,6 +139,7 @@ def score(
 
     Exit codes: 0 scored, 2 bad input.
     """
+    load_numpy()
     from ovbench.cli.console import show, watched, write_json
     from ovbench.report.sections import sections
     from ovbench.scoring import Options, score_files, score_samples

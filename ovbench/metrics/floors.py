@@ -200,7 +200,8 @@ def _extended(states: NDArray[np.int64], n_labels: int) -> NDArray[np.int64]:
     added = np.tile(np.arange(n_labels), len(states))[:, None]
     longer = np.concatenate([np.repeat(states, n_labels, axis=0), added], axis=1)
     new = (longer[:, :-1] != added).all(axis=1)
-    return np.unique(np.sort(longer[new], axis=1), axis=0)
+    # Without the counts np.unique loads numpy.ma, which takes longer than all that is done here.
+    return np.unique(np.sort(longer[new], axis=1), axis=0, return_counts=True)[0]
 
 
 def _union(label_bits: Bits, states: NDArray[np.int64], n_clusters: int) -> Bits:

@@ -134,8 +134,9 @@ def percentile_intervals(
     # its work for one.
     for size in {drawn.size for drawn in defined.values()} - {0}:
         names = [name for name, drawn in defined.items() if drawn.size == size]
-        quantiles = np.quantile(np.stack([defined[name] for name in names]), tails, axis=1)
-        bounds |= zip(names, quantiles.T, strict=True)
+        bounds |= zip(
+            names, _quantiles(np.stack([defined[name] for name in names]), tails), strict=True
+        )
     none = np.full(2, np.nan)
     found = {}
     for name, drawn in defined.items():
@@ -143,6 +144,23 @@ def percentile_intervals(
         draws = replicates[name].size
         undefined = 1 - drawn.size / draws
         found[name] = Interval(low, high, confidence, method, draws, undefined, drawn)
+    return found
+
+
+def _quantiles(drawn: NDArray[np.float64], shares: list[float]) -> NDArray[np.float64]:
+    """The quantiles of each row, shape (rows, shares); the order within ``drawn`` is lost.
+
+    The same bits as ``np.quantile``, which loads ``numpy.ma``: a fifteenth of a score's start-up.
+    """
+    last = drawn.shape[1] - 1
+    at = np.array(shares) * last
+    below = np.floor(at).astype(np.intp)
+    above = np.minimum(below + 1, last)
+    drawn.partition(np.concatenate([below, above]), axis=1)
+    low, high, part = drawn[:, below], drawn[:, above], at - below
+    step = high - low
+    found: NDArray[np.float64]
+    found = np.where(part < 0.5, low + step * part, high - step * (1 - part))
     return found
 
 

@@ -105,7 +105,8 @@ def resum(
 
     ``weight`` are the items behind each row; ``draw`` makes the random weights from a generator.
     Draws of another ``stream`` are independent under the same seed. ``threads`` (default: one per
-    processor, at most 8) changes the speed only. Sums of 2**53 and more are the float64 nearest to
+    processor, at most 8; one for few items, where handing work over costs more than it saves)
+    changes the speed only. Sums of 2**53 and more are the float64 nearest to
     the exact integer.
 
     Raises
@@ -130,12 +131,12 @@ def resum(
             sums[start : start + len(batch)] = _products(batch, packed, shift)
 
     if rows:
-        most = max(1, _MOST_WEIGHTS // rows)
-        with ThreadPoolExecutor(
-            min(most, threads or min(os.cpu_count() or 1, MOST_THREADS))
-        ) as pool:
-            blocks = -(-draws // BLOCK)
-            for _ in track(pool.map(work, range(blocks)), "resampling", blocks):
+        blocks = range(-(-draws // BLOCK))
+        usual = 1 if items < _AT_ONCE_BELOW else min(os.cpu_count() or 1, MOST_THREADS)
+        count = min(max(1, _MOST_WEIGHTS // rows), threads or usual)
+        with ThreadPoolExecutor(count) as pool:
+            done = map(work, blocks) if count == 1 else pool.map(work, blocks)
+            for _ in track(done, "resampling", len(blocks)):
                 pass
     return sums
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
 
 import ovbench
+import ovbench.__main__
 from ovbench.cli.app import hyphenated
 
 HEAVY = {
@@ -62,7 +65,12 @@ def test_a_score_imports_what_it_needs() -> None:
     assert len(found) <= 560
     assert not found & {
         *("polars", "torch", "backports.zstd", "ovbench.tasks.card", "ovbench.cli.train"),
-        *("ovbench.scoring.stream", "ovbench.scoring.compare", "ovbench.normalize.synonym_groups"),
+        *(
+            "numpy.ma",
+            "ovbench.scoring.stream",
+            "ovbench.scoring.compare",
+            "ovbench.normalize.synonym_groups",
+        ),
     }
 
 
@@ -81,6 +89,33 @@ main()
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["True", "True"]
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="counts threads as Linux does")
+@pytest.mark.parametrize("said", [None, "2"])
+def test_a_score_loads_numpy_without_threads_of_its_own(said: str | None) -> None:
+    environment = {k: v for k, v in os.environ.items() if k != "OPENBLAS_NUM_THREADS"}
+    if said is not None:
+        environment["OPENBLAS_NUM_THREADS"] = said
+
+    def threads_after(load: str) -> str:
+        code = (
+            f"import os\n{load}\nprint(len(os.listdir('/proc/self/task')),"
+            " os.environ.get('OPENBLAS_NUM_THREADS'))"
+        )
+        command = [sys.executable, "-c", code]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+        return done.stdout.strip()
+
+    normal = threads_after("import numpy")
+    found = threads_after("from ovbench.cli.starting import load_numpy; load_numpy()")
+    # What is started from here inherits nothing.
+    assert found == (normal if said else "1 None")
+
+
+def test_the_command_starts_as_the_module_does() -> None:
+    (command,) = entry_points(group="console_scripts", name="ovbench")
+    assert command.load() is ovbench.__main__.main
 
 
 def test_import_ovbench_imports_nothing_heavy() -> None:

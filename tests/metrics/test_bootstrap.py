@@ -7,6 +7,9 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from scipy import stats as scipy_stats
 from slow_reference import ones
 
@@ -429,6 +432,20 @@ def test_scores_together_have_the_quantiles_of_each_alone() -> None:
         assert np.array_equal([found.low, found.high], bounds, equal_nan=True)
     undefined = [together[number].undefined for number in range(4)]
     assert undefined == pytest.approx([0, 72 / 501, 1 / 501, 1], abs=1e-15)
+
+
+@given(
+    arrays(np.float64, st.integers(1, 40), elements=st.floats(-1e6, 1e6, allow_nan=False)),
+    st.floats(1e-6, 1, exclude_max=True),
+)
+def test_quantiles_are_those_of_numpy_to_the_last_bit(draws: np.ndarray, confidence: float) -> None:
+    given_in = draws.copy()
+    found = percentile_intervals({"score": draws}, confidence, "m")["score"]
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(draws, [tail, 1 - tail])
+    assert (found.low, found.high) == (low, high)
+    assert np.array_equal(draws, given_in)
+    assert np.array_equal(found.defined, given_in)
 
 
 def test_clusters_are_drawn_whole() -> None:
