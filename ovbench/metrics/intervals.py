@@ -156,7 +156,7 @@ def _quantiles(drawn: NDArray[np.float64], shares: list[float]) -> NDArray[np.fl
     at = np.array(shares) * last
     below = np.floor(at).astype(np.intp)
     above = np.minimum(below + 1, last)
-    drawn.partition(np.concatenate([below, above]), axis=1)
+    drawn.partition(np.concatenate([below, above]))
     low, high, part = drawn[:, below], drawn[:, above], at - below
     step = high - low
     found: NDArray[np.float64]

@@ -448,6 +448,13 @@ def test_quantiles_are_those_of_numpy_to_the_last_bit(draws: np.ndarray, confide
     assert np.array_equal(found.defined, given_in)
 
 
+def test_a_quantile_halfway_is_taken_from_above_as_numpy_does() -> None:
+    draws = np.array([0.1, 0.5])
+    found = interval_of(draws[[0, 0, 1]])  # the upper quartile: halfway from .1 to .5
+    assert found.high == np.quantile([0.1, 0.1, 0.5], 0.75) == 0.5 - 0.4 * 0.5
+    assert found.high != 0.1 + 0.4 * 0.5
+
+
 def test_clusters_are_drawn_whole() -> None:
     values = np.random.default_rng(2).integers(0, 50, 300)
     one = of_values(values)
