@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ovbench.api import load_predictions, score
     from ovbench.errors import InputError, OvbenchError
     from ovbench.normalize.normalizer import Normalizer
+    from ovbench.normalize.opening import official_normalizer, open_normalizer
     from ovbench.protocols import load_protocol
     from ovbench.results import Result
     from ovbench.scoring.state import EmotionWheelF1
@@ -34,6 +35,8 @@ _HOMES = {
     "load_predictions": "ovbench.api",
     "load_protocol": "ovbench.protocols",
     "load_task": "ovbench.tasks",
+    "official_normalizer": "ovbench.normalize.opening",
+    "open_normalizer": "ovbench.normalize.opening",
     "score": "ovbench.api",
     "task_ids": "ovbench.tasks",
 }
@@ -48,6 +51,8 @@ __all__ = [
     "load_predictions",
     "load_protocol",
     "load_task",
+    "official_normalizer",
+    "open_normalizer",
     "score",
     "task_ids",
 ]

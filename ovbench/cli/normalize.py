@@ -32,7 +32,7 @@ def normalize(
       ovbench normalize fear --json -
     """
     from ovbench.cli.console import show, write_json
-    from ovbench.normalize.normalizer import Normalizer
+    from ovbench.normalize.opening import official_normalizer, open_normalizer
     from ovbench.report.traces import trace_json, trace_sections
 
     if tables and (lemmatizer, synonyms) != ("table", "lexicon"):
@@ -41,7 +41,7 @@ def normalize(
             expected="them with the open lexicon, whose stages they choose",
             mend="leave out --tables, or them",
         )
-    normalizer = Normalizer.official(tables) if tables else Normalizer.open(lemmatizer, synonyms)
+    normalizer = official_normalizer(tables) if tables else open_normalizer(lemmatizer, synonyms)
     traces = [normalizer.trace(label.strip().lower()) for label in labels]
     if json is not None:
         write_json(json, trace_json(traces, normalizer.signature))

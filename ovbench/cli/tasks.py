@@ -78,16 +78,16 @@ def fetch_files(
     came is another file.
     """
     from json import dumps
-    from pathlib import Path
 
     from ovbench.cli.console import show, watched, write_json
+    from ovbench.io.home import expanded
     from ovbench.report.tasks import fetched_section
     from ovbench.tasks.card import card_named
     from ovbench.tasks.fetch import fetch
 
     card = card_named(name)
     with watched():
-        files = [str(path) for path in fetch(card, Path(into).expanduser())]
+        files = [str(path) for path in fetch(card, expanded(into))]
     if json is not None:
         write_json(json, dumps({"data_set": card.id, "files": files}, indent=2) + "\n")
     if json != "-":

@@ -11,7 +11,8 @@ from ovbench.lazy import lazily
 
 if TYPE_CHECKING:
     from ovbench.context.builder import ContextBuilder, Provenance, context_of, open_context
-    from ovbench.context.encoder import Encoder, open_encoder
+    from ovbench.context.encoder import Encoder
+    from ovbench.context.opening import open_encoder
     from ovbench.context.settings import ContextSettings
 
 __all__ = [
@@ -33,6 +34,6 @@ __getattr__ = lazily(
         "Provenance": "ovbench.context.builder",
         "context_of": "ovbench.context.builder",
         "open_context": "ovbench.context.builder",
-        "open_encoder": "ovbench.context.encoder",
+        "open_encoder": "ovbench.context.opening",
     },
 )

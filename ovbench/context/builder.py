@@ -15,7 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ovbench.context.encoder import Encoder, open_encoder
+from ovbench.context.encoder import Encoder
+from ovbench.context.opening import open_encoder
 from ovbench.context.settings import ContextSettings, Source
 from ovbench.context.shuffle import donors
 from ovbench.context.sources import (

@@ -31,7 +31,8 @@ from numpy.typing import NDArray
 
 from ovbench.context.encoder import Vectors
 from ovbench.normalize.lexicon.store import load_lexicon
-from ovbench.normalize.normalizer import UNKNOWN, Normalizer
+from ovbench.normalize.normalizer import UNKNOWN
+from ovbench.normalize.opening import open_normalizer
 
 VERSION = "clusters-1"
 """Rises whenever any text gets another vector."""
@@ -53,7 +54,7 @@ class ClusterEncoder:
     """Cluster activations and hashed words, as the module says; no weights, nothing to install."""
 
     def __init__(self) -> None:
-        self._normalizer = Normalizer.open()
+        self._normalizer = open_normalizer()
         self._entries = load_lexicon().lemmas
         sizes = [len(ring.clusters) for ring in self._normalizer.rings]
         self._starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])

@@ -13,8 +13,8 @@ from ovbench.io.safe_pickle import MAX_MEMBER_BYTES, Archive, load_npy, open_arc
 
 _SPLIT = "_corpus"
 _SPLITS_TRIED = ("test", "test1", "whole")
-_NO_VALUE = -10
-"""MERBench's placeholder where a data set has no sentiment values."""
+NO_VALUE = -10
+"""MERBench's placeholder where nobody has given a sentiment value."""
 
 
 def read_npz(path: Path, source: str, wanted: Wanted) -> Records:
@@ -151,17 +151,17 @@ def _mapping(value: object, where: str, source: str, wanted: Wanted) -> Records:
         for column in wanted.extra:
             builder.columns[column].append(str(_get(item, column, at)))
     records = builder.build(source, "", field)
-    if wanted.want in ("sentiment", "value") and _NO_VALUE in records.cells:
+    if wanted.want in ("sentiment", "value") and NO_VALUE in records.cells:
         _refuse_placeholders(records, where)
     return name_by_layout(records) if field == "emo" and wanted.classes is None else records
 
 
 def _refuse_placeholders(records: Records, where: str) -> None:
     """A placeholder is a number below 0: it would count as a negative sentiment."""
-    empty = {code for code, cell in enumerate(records.cells) if cell == _NO_VALUE}
+    empty = {code for code, cell in enumerate(records.cells) if cell == NO_VALUE}
     without = [name for name, code in zip(records.ids, records.codes, strict=True) if code in empty]
     raise InputError(
-        f"{len(without)} of {len(records.ids)} values are {_NO_VALUE}, the placeholder for none "
+        f"{len(without)} of {len(records.ids)} values are {NO_VALUE}, the placeholder for none "
         f"(first: {without[0]!r})",
         where=where,
         expected="a data set with a sentiment value for every item",

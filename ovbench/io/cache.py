@@ -8,13 +8,14 @@ from pathlib import Path
 import platformdirs
 
 from ovbench.errors import InputError
+from ovbench.io.home import expanded
 
 VARIABLE = "OVBENCH_CACHE"
 
 
 def cache_home() -> Path:
     """The cache's folder, which need not be there."""
-    return Path(os.environ.get(VARIABLE) or platformdirs.user_cache_dir("ovbench")).expanduser()
+    return expanded(os.environ.get(VARIABLE) or platformdirs.user_cache_dir("ovbench"))
 
 
 def cache_folder(*parts: str) -> Path:

@@ -20,6 +20,14 @@ def config_home() -> Path:
     return _named() or Path(platformdirs.user_config_dir("ovbench"))
 
 
+def expanded(path: str | Path) -> Path:
+    """With the home folder in place of ``~``; as it is, where there is no such user."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
+
+
 def _named() -> Path | None:
     named = os.environ.get(VARIABLE)
-    return Path(named).expanduser() if named else None
+    return expanded(named) if named else None

@@ -173,6 +173,25 @@ def whole_text(stream: io.BufferedReader, where: str) -> str:
         raise _not_utf8(data[start:], error, f"{where}, line {line}") from None
 
 
+def file_lines(path: Path) -> Iterator[tuple[str, str]]:
+    r"""Each line of a file, with its ``\n``, after its place, for messages: ``a.txt, line 3``.
+
+    Raises
+    ------
+    InputError
+        As it is consumed: if the file cannot be read; else as :func:`lines`.
+    """
+    with open_stream(path, str(path)) as stream:
+        for number, line in enumerate(lines(stream, str(path)), 1):
+            yield f"{path}, line {number}", line
+
+
+def file_text(path: Path) -> str:
+    """All of a file; raises as :func:`open_stream` and :func:`whole_text`."""
+    with open_stream(path, str(path)) as stream:
+        return whole_text(stream, str(path))
+
+
 def packed(name: str, text: str) -> bytes:
     """``text`` as UTF-8, packed as the ending of the file's name says; the same bytes each time."""
     data = text.encode("utf-8")

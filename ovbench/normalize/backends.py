@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from ovbench.errors import InputError, MissingExtraError, UnknownNameError
-from ovbench.normalize.lemma import NOT_IN_LEXICON, ON_WHEEL, TableLemmatizer
+from ovbench.errors import InputError, MissingExtraError
+from ovbench.normalize.lemma import NOT_IN_LEXICON, ON_WHEEL
 from ovbench.normalize.lexicon.forms import PARTS_OF_SPEECH
 from ovbench.normalize.lexicon.phrases import clean
 from ovbench.normalize.lexicon.store import Lexicon, load_lexicon, neutral_words
-from ovbench.normalize.normalizer import Candidate, Lemma, Lemmatizer, SynonymMerger
+from ovbench.normalize.normalizer import Candidate, Lemma
 from ovbench.normalize.sentence_model import SentenceModel
 from ovbench.normalize.synonym import LexiconSynonyms
 
@@ -27,30 +27,6 @@ NEAREST = 8
 """How many wheel words ``SentenceSynonyms`` keeps per label."""
 LEAST_COSINE = 0.4
 """Least cosine of embeddings that counts as near."""
-
-
-def open_lemmatizer(name: str, *, keep_unknown: bool = False) -> Lemmatizer:
-    """Stage 1 by name: ``table`` or ``nltk``.
-
-    With ``keep_unknown``, labels that the lexicon lacks reach stage 2.
-    """
-    if name == "table":
-        return TableLemmatizer(keep_unknown=keep_unknown)
-    if name == "nltk":
-        return NltkLemmatizer(keep_unknown=keep_unknown)
-    raise UnknownNameError("lemmatizer", name, ["table", "nltk"])
-
-
-def open_synonyms(name: str) -> SynonymMerger:
-    """Stage 2 by name: ``lexicon``, ``wn:LEXICON`` or ``sentence:PATH``."""
-    kind, _, rest = name.partition(":")
-    if name == "lexicon":
-        return LexiconSynonyms()
-    if kind == "wn" and rest:
-        return WnSynonyms(rest)
-    if kind == "sentence" and rest:
-        return SentenceSynonyms(Path(rest))
-    raise UnknownNameError("synonym stage", name, ["lexicon", "wn:LEXICON", "sentence:PATH"])
 
 
 class NltkLemmatizer:

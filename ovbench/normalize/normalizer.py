@@ -141,45 +141,13 @@ class Trace:
 class Normalizer:
     """Three stages that turn labels into clusters, and can show how.
 
-    Example
-    -------
-    >>> from ovbench import Normalizer
-    >>> trace = Normalizer.open().trace("depressed")
-    >>> trace.cluster(0)
-    'sad'
+    :func:`~ovbench.open_normalizer` and :func:`~ovbench.official_normalizer` open one by name.
     """
 
     lemmatizer: Lemmatizer
     synonyms: SynonymMerger
     wheels: WheelMap
     _cache: dict[str, tuple[int, ...]] = field(default_factory=dict, repr=False, compare=False)
-
-    @classmethod
-    def open(cls, lemmatizer: str = "table", synonyms: str = "lexicon") -> Normalizer:
-        """The open normalizer, from the lexicon that ships with ovbench.
-
-        Parameters
-        ----------
-        lemmatizer:
-            Stage 1: ``table`` (shipped) or ``nltk``.
-        synonyms:
-            Stage 2: ``lexicon`` (shipped), ``wn:LEXICON`` or ``sentence:PATH``.
-
-        Raises
-        ------
-        ovbench.InputError
-            If a stage of that name does not exist, or what it needs is not installed.
-        """
-        from ovbench.normalize.lexicon import open_normalizer
-
-        return open_normalizer(lemmatizer=lemmatizer, synonyms=synonyms)
-
-    @classmethod
-    def official(cls, tables: str = "affectgpt-2025") -> Normalizer:
-        """The authors' own mapping, from tables stored with ``ovbench tables add``."""
-        from ovbench.normalize.tables import official_normalizer
-
-        return official_normalizer(tables)
 
     @property
     def rings(self) -> tuple[Ring, ...]:

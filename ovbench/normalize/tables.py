@@ -16,8 +16,7 @@ from typing import NamedTuple
 from ovbench.errors import InputError, UnknownNameError
 from ovbench.io.atomic import write_text
 from ovbench.io.home import data_home
-from ovbench.normalize.normalizer import Normalizer
-from ovbench.normalize.official import LabelChange, build_normalizer, compare
+from ovbench.normalize.official import LabelChange, compare
 from ovbench.normalize.table_content import KNOWN_NAMES, OfficialTables, from_json, to_json
 from ovbench.normalize.table_files import SOURCES, read_tables
 
@@ -116,15 +115,6 @@ def load_tables(name: str) -> OfficialTables:
             raise UnknownNameError("tables", name, known, mend=None if stored else mend)
         raise InputError(f"the tables {name!r} are not stored on this machine", mend=mend)
     return _load(stored[name])[0]
-
-
-def official_normalizer(name: str) -> Normalizer:
-    """The authors' mapping from stored tables, on twelve rings.
-
-    The rings are ``case1/words``, ``case2/words`` and levels 1 and 2 of wheels 1 to 5. Errors are
-    those of :func:`load_tables`.
-    """
-    return build_normalizer(load_tables(name))
 
 
 def diff_tables(before: str, after: str) -> list[LabelChange]:

@@ -17,6 +17,7 @@ from ovbench.runs.records import Cost, RunRecord
 from ovbench.runs.store import COST, read_record, read_run
 from ovbench.systems import CausalLmRecipe, Trainable, load_recipe
 from ovbench.systems.backbones import locate, weights_sha256
+from ovbench.systems.saved_files import ADAPTER, SPEECH_MODEL
 from ovbench.tasks import Task, load_task
 from ovbench.training.report import TrainingReport, read_report
 from ovbench.training.speech_report import read_speech_report
@@ -25,10 +26,6 @@ if TYPE_CHECKING:
     from ovbench.runs.footprint import Footprint
 
 Found = TypeVar("Found")
-WEIGHTS = "adapter_model.safetensors"
-"""Where PEFT puts an adapter's weights."""
-MODEL = "model.safetensors"
-"""Where what was trained of a system that hears lies."""
 
 
 def cost_of(
@@ -57,7 +54,7 @@ def hearing_cost(adapters: Sequence[Path]) -> RowCost:
     return RowCost(
         trainable_parameters=first.trainable_parameters if first else None,
         total_parameters=first.total_parameters if first else None,
-        adapter_bytes=(adapters[0] / MODEL).stat().st_size if adapters else None,
+        adapter_bytes=(adapters[0] / SPEECH_MODEL[1]).stat().st_size if adapters else None,
         peak_memory_bytes=max((one.peak_memory_bytes for one in reports), default=None),
         unknown="; ".join(dict.fromkeys(why)) or None,
     )
@@ -91,7 +88,7 @@ def row_cost(
     return RowCost(
         trainable_parameters=taken.trainable_parameters if taken else trainable,
         total_parameters=taken.total_parameters if taken else None,
-        adapter_bytes=(adapters[0] / WEIGHTS).stat().st_size if adapters else None,
+        adapter_bytes=(adapters[0] / ADAPTER[1]).stat().st_size if adapters else None,
         saved_activation_bytes=taken.saved_activation_bytes if taken else None,
         peak_memory_bytes=max((one.peak_memory_bytes for one in reports), default=None),
         train_tokens_per_second=_median([one.tokens_per_second for one in reports]),

@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from ovbench.errors import InputError, MissingExtraError, OvbenchError
+from ovbench.ray_cluster import start_ray
 from ovbench.runs.answering import Answerer
 from ovbench.runs.opened import Backend, open_recipe
 from ovbench.runs.place import Place
@@ -102,8 +103,6 @@ class RayWorkers:
     def turn_to(self, task: Task, seed: int, shrink: bool) -> None:
         """Have all of them answer a task from now on; they are started where they are not."""
         import ray
-
-        from ovbench.scoring.stream_ray import start_ray
 
         self._started = start_ray(self.count) or self._started
         if not self.actors:

@@ -18,6 +18,7 @@ from ovbench.metrics.bits import SetCounts, popcount, ring_bits, set_counts
 from ovbench.metrics.rings import RingMetric
 from ovbench.metrics.statistics import Statistics
 from ovbench.normalize.normalizer import UNKNOWN, Normalizer, Ring
+from ovbench.normalize.opening import official_normalizer, open_normalizer
 from ovbench.protocols.schema import EmotionWheelProtocol, HitRateProtocol
 from ovbench.results import RingCounts, Unknown
 from ovbench.scoring.options import Options
@@ -30,9 +31,9 @@ def load_normalizer(name: str, options: Options) -> Normalizer:
     """The normalizer a protocol names: ``official:TABLES`` or ``open``."""
     family, _, tables = name.partition(":")
     if family == "official":
-        return Normalizer.official(tables)
+        return official_normalizer(tables)
     if family == "open":
-        return Normalizer.open(options.lemmatizer, options.synonyms)
+        return open_normalizer(options.lemmatizer, options.synonyms)
     raise InputError(f"unknown normalizer {name!r}", expected="official:TABLES or open")
 
 

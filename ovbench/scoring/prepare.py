@@ -147,6 +147,6 @@ def parsers(name: str, options: Options) -> tuple[LabelParser, LabelParser]:
     if not options.extract:
         parser = get_parser(name)
         return parser, parser
-    from ovbench.normalize.lexicon import known_words
+    from ovbench.normalize.vocabulary import known_words
 
     return get_parser("open+extract", known_words=known_words()), get_parser("open")

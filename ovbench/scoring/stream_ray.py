@@ -8,20 +8,20 @@ on who made them, the result has the same bits.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
 
-from ovbench.errors import InputError, MissingExtraError, OvbenchError
+from ovbench.errors import InputError, OvbenchError
+from ovbench.ray_cluster import import_ray, start_ray
 from ovbench.scoring.stream import Job, Summed
 
 if TYPE_CHECKING:
     import polars as pl
 
 T = TypeVar("T")
+_ASKED = "--engine ray"
 _RETRIES = 10
 """How often a task is run again whose worker died."""
 
@@ -31,7 +31,7 @@ _job: tuple[str, Job] | None = None
 
 @contextmanager
 def cluster() -> Iterator[RayTasks]:
-    """The engine of the Ray cluster that :func:`start_ray` finds or starts.
+    """The engine of the Ray cluster that :func:`ovbench.ray_cluster.start_ray` finds or starts.
 
     Raises
     ------
@@ -40,7 +40,7 @@ def cluster() -> Iterator[RayTasks]:
     OvbenchError
         If the cluster cannot be reached.
     """
-    ray = _ray()
+    ray = import_ray(_ASKED)
     ours = start_ray()
     try:
         yield RayTasks()
@@ -51,67 +51,19 @@ def cluster() -> Iterator[RayTasks]:
             ray.shutdown()
 
 
-def start_ray(processors: int | None = None) -> bool:
-    """Join the Ray cluster that ``RAY_ADDRESS`` names, or start one on this machine.
-
-    Nothing is reported to Ray's makers.
-
-    Parameters
-    ----------
-    processors:
-        How many a cluster on this machine has; None: as many as the machine.
-
-    Returns
-    -------
-    Whether that was done here, and ``ray.shutdown`` is to follow; False: it was connected already.
-
-    Raises
-    ------
-    OvbenchError
-        If the cluster cannot be reached, or does not start.
-    """
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # or each start warns
-    os.environ.setdefault("RAY_agent_register_timeout_ms", "60000")  # for busy machines
-    ray = _ray()
-    if ray.is_initialized():
-        return False
-    how: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
-    if "RAY_ADDRESS" not in os.environ:
-        how |= {"num_cpus": processors, "include_dashboard": False}
-    try:
-        ray.init(**how)
-    except Exception as error:
-        # Ray raises this very class where a node does not start in time.
-        known = isinstance(error, ConnectionError | RuntimeError | TimeoutError | ValueError)
-        if not known and type(error) is not Exception:
-            raise
-        reason = str(error).strip().partition("\n")[0]
-        raise OvbenchError(f"Ray does not start, or cannot be reached: {reason}") from None
-    return True
-
-
-def _ray() -> Any:
-    """The module; untyped, so that types are checked alike where Ray is not installed."""
-    try:
-        return import_module("ray")
-    except ImportError:
-        raise MissingExtraError("--engine ray", "ray") from None
-
-
 class RayTasks:
     """The engine of a Ray cluster; see :class:`ovbench.scoring.stream.Engine`."""
 
     def each(self, job: Job, work: Callable[[Job, int], T], n: int) -> Iterator[T]:
         """See :class:`ovbench.scoring.stream.Engine`."""
-        ray = _ray()
+        ray = import_ray(_ASKED)
         task = ray.remote(max_retries=_RETRIES)(_work)
         sent = _sent(job)
         yield from _results(lambda number: task.remote(*sent, work, number), n)
 
     def by_id(self, job: Job) -> Iterator[Summed]:
         """See :class:`ovbench.scoring.stream.Engine`."""
-        ray = _ray()
+        ray = import_ray(_ASKED)
         parts, deals = job.parts, len(job.deals())
         sent = _sent(job)
         deal = ray.remote(max_retries=_RETRIES, num_returns=parts)(_deal)
@@ -123,13 +75,13 @@ class RayTasks:
 
 def _sent(job: Job) -> tuple[str, list[Any]]:
     """A job for tasks: a key, and where the job is (in a list, so that tasks fetch it once)."""
-    return uuid4().hex, [_ray().put(job)]
+    return uuid4().hex, [import_ray(_ASKED).put(job)]
 
 
 def _received(key: str, where: list[Any]) -> Job:
     global _job
     if _job is None or _job[0] != key:
-        _job = key, _ray().get(where[0])
+        _job = key, import_ray(_ASKED).get(where[0])
     return _job[1]
 
 
@@ -165,7 +117,7 @@ def _score(key: str, where: list[Any], *pieces: pl.DataFrame | InputError) -> Su
 
 def _results(submit: Callable[[int], Any], n: int) -> Iterator[Any]:
     """Results as they come, with twice as many tasks under way as the cluster has processors."""
-    ray = _ray()
+    ray = import_ray(_ASKED)
     most = 2 * max(1, int(ray.cluster_resources().get("CPU", 1)))
     under_way: list[Any] = []
     sent = 0

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ovbench.errors import InputError, MissingExtraError
+from ovbench.io.riff import cut_short
 
 if TYPE_CHECKING:
     from soundfile import SoundFile
@@ -319,11 +320,7 @@ def _fault(path: Path) -> str | None:
         return f"cannot be read ({_reason(error)})"
     if not size:
         return "is empty"
-    told = int.from_bytes(head[4:8], "little")
-    # Written to a pipe, a RIFF file names no size.
-    if head[:4] == b"RIFF" and told not in (0, 0xFFFFFFFF) and told + 8 > size + 1:
-        return "is shorter than its header says"
-    return None
+    return "is shorter than its header says" if cut_short(head, size) else None
 
 
 def _soundfile() -> ModuleType:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ovbench.errors import InputError
+from ovbench.io.home import expanded
 from ovbench.speech.describer import Clip
 
 SUFFIXES = frozenset(
@@ -68,7 +69,9 @@ def find_clips(
 def _named(name: str) -> Iterator[tuple[str, str]]:
     """Ids and paths of what one name means."""
     try:
-        path = Path(name).expanduser()
+        if "\0" in name:  # such a path only says that it is no folder
+            raise ValueError("a null character")
+        path = expanded(name)
         if path.is_dir():
             yield from _inside(path)
             return
@@ -80,8 +83,9 @@ def _named(name: str) -> Iterator[tuple[str, str]]:
                 raise InputError("no file has such a name", where=name)
             yield from ((_text(Path(file).stem), file) for file in files)
             return
-    except ValueError as error:  # a null character
-        raise InputError(f"no possible name ({error})", where=repr(name)) from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"cannot be looked for ({reason})", where=f"{name!r:.200}") from None
     yield _text(path.stem), str(path)
 
 

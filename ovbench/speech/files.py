@@ -68,12 +68,7 @@ def write_descriptions(path: str | Path, describer: Describer, clips: Sequence[C
         If writing fails (a full disk); what was written stays, and the same command goes on.
     """
     file = Path(path)
-    if file.is_dir() or not file.name:
-        raise InputError("this is a folder", where=str(file), expected="the name of a file")
-    if file.exists() and not file.is_file():
-        raise InputError("this is no regular file", where=str(file), mend="name another with --out")
-    if not file.parent.is_dir():
-        raise InputError("there is no such folder", where=str(file.parent.absolute()))
+    _check_place(file)
     with ExitStack() as stack:
         try:
             stack.enter_context(locked(file.parent))
@@ -97,6 +92,29 @@ def write_descriptions(path: str | Path, describer: Describer, clips: Sequence[C
                 "goes on from there."
             ) from None
     return Written(Counter(done[clip.id] for clip in clips), anew)
+
+
+def _check_place(file: Path) -> None:
+    """Refuse a name under which no file of descriptions can be written."""
+    try:
+        if file.is_dir() or not file.name:
+            raise InputError("this is a folder", where=str(file), expected="the name of a file")
+        if file.exists() and not file.is_file():
+            raise InputError(
+                "this is no regular file", where=str(file), mend="name another with --out"
+            )
+        if not file.parent.is_dir():
+            raise InputError("there is no such folder", where=str(file.parent.absolute()))
+        os.fsencode(file)  # half a surrogate pair
+        if "\0" in str(file):
+            raise ValueError("a null character")
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(
+            f"cannot be written to ({reason})",
+            where=f"{str(file)!r:.300}",
+            mend="name another with --out",
+        ) from None
 
 
 def _appended(path: Path, said: Iterator[Description]) -> Iterator[Description]:

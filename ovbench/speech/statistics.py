@@ -22,6 +22,7 @@ from pydantic import ValidationError as PydanticError
 from ovbench.errors import InputError, ValidationError
 from ovbench.frozen import Frozen
 from ovbench.io.atomic import write_text
+from ovbench.io.home import expanded
 from ovbench.speech.levels import QUANTILES, Edges
 from ovbench.speech.measures import UNITS
 
@@ -224,7 +225,7 @@ def read_statistics(path: str | Path) -> Statistics:
         If it is no such file.
     """
     try:
-        data = Path(path).expanduser().read_bytes()
+        data = expanded(path).read_bytes()
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(

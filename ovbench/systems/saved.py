@@ -22,7 +22,6 @@ from safetensors.torch import load_file, save_file
 
 from ovbench import __version__
 from ovbench.errors import InputError
-from ovbench.io.folders import whole_folder
 from ovbench.io.hashes import files_sha256
 from ovbench.systems.backbones import read_json
 from ovbench.systems.broken import told_of
@@ -89,23 +88,17 @@ class OpenedAdapter:
     base_known: bool
 
 
-def save_adapter(model: PeftModel, folder: Path, base: Base, origin: Origin | None = None) -> None:
-    """Write an adapter in the form that fits the untouched base, whole or not at all.
+def write_adapter(model: PeftModel, folder: Path, base: Base, origin: Origin | None = None) -> None:
+    """Write an adapter in the form that fits the untouched base, into a folder that exists.
 
-    PiSSA and OLoRA become a plain LoRA of twice the rank. What was in ``folder`` before is
-    replaced. ``origin``: what trained it, kept with it.
+    PiSSA and OLoRA become a plain LoRA of twice the rank. ``origin``: what trained it, kept with
+    it. That all is written or nothing is up to :func:`ovbench.io.folders.whole_folder`.
 
     Raises
     ------
-    OvbenchError
-        If writing fails (a full disk); what was there before is kept.
+    OSError, SafetensorError
+        If writing fails (a full disk).
     """
-    with whole_folder(folder, (SafetensorError,)) as fresh:
-        write_adapter(model, fresh, base, origin)
-
-
-def write_adapter(model: PeftModel, folder: Path, base: Base, origin: Origin | None = None) -> None:
-    """The files of :func:`save_adapter`, into a folder that exists; OSError if that fails."""
     config, state = saved_form(model)
     config["base_model_name_or_path"] = base.name
     record = {"name": base.name, "sha256": base.sha256, "ovbench": __version__}

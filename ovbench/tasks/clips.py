@@ -6,6 +6,8 @@ from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
+from ovbench.io.riff import cut_short
+
 HAS_SOUNDFILE = find_spec("soundfile") is not None
 _HEAD = 12
 _BOXES = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot")
@@ -32,7 +34,7 @@ def fault(path: str | Path) -> str | None:
     suffix = file.suffix.lower()
     if not _begins_as(suffix, head):
         return f"does not begin as {suffix} files do"
-    if suffix == ".wav" and _cut_short(head, size):
+    if suffix == ".wav" and cut_short(head, size):
         return "is shorter than its header says"
     return _undecodable(file) if suffix in _DECODED and HAS_SOUNDFILE else None
 
@@ -61,12 +63,6 @@ def _begins_as(suffix: str, head: bytes) -> bool:
             return head.startswith(b"FLV")
         case _:
             return True
-
-
-def _cut_short(head: bytes, size: int) -> bool:
-    """Whether a RIFF file ends before its first chunk does; written to a pipe, it names no size."""
-    told = int.from_bytes(head[4:8], "little")
-    return head[:4] == b"RIFF" and told not in (0, 0xFFFFFFFF) and told + 8 > size + 1
 
 
 def _undecodable(file: Path) -> str | None:

@@ -11,11 +11,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from hashlib import sha256
 from importlib import import_module
 from pathlib import Path
 
 from ovbench.errors import OvbenchError
+from ovbench.io.hashes import file_sha256
 from ovbench.progress import track
 from ovbench.tasks.card import Card, File, Split, View, card_named, cards
 from ovbench.tasks.clips import fault
@@ -362,4 +362,4 @@ def _told(what: str, names: Sequence[str]) -> str:
 
 def _differs(file: File, path: Path) -> bool:
     """Whether a public file is another than the one whose hash the card gives."""
-    return file.sha256 is not None and sha256(path.read_bytes()).hexdigest() != file.sha256
+    return file.sha256 is not None and file_sha256(path) != file.sha256

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from ovbench.errors import InputError, OvbenchError, ValidationError
 from ovbench.io.atomic import write_bytes
+from ovbench.io.hashes import file_sha256
 from ovbench.tasks.card import Card, File
 
 MAX_BYTES = 32 * 1024**2
@@ -38,7 +39,8 @@ def fetch(card: Card, into: Path, *, plain_http: bool = False) -> list[Path]:
     Raises
     ------
     InputError
-        If the card has no public file, or the folder cannot be written to.
+        If the card has no public file, what is there by its name cannot be read, or the folder
+        cannot be written to.
     OvbenchError
         If a file cannot be fetched; the message says how to get it by hand.
     ValidationError
@@ -55,8 +57,9 @@ def fetch(card: Card, into: Path, *, plain_http: bool = False) -> list[Path]:
 
 def _fetched(file: File, into: Path, plain_http: bool) -> Path:
     target = into / file.path
-    if target.is_file():
-        if hashlib.sha256(target.read_bytes()).hexdigest() != file.sha256:
+    there = _sha256_of(target)
+    if there is not None:
+        if there != file.sha256:
             raise ValidationError(
                 f"{target} is another file than the card's, whose SHA-256 is {file.sha256}. "
                 "Move it away to fetch that one."
@@ -77,6 +80,24 @@ def _fetched(file: File, into: Path, plain_http: bool) -> Path:
         ) from None
     write_bytes(target, data)
     return target
+
+
+def _sha256_of(path: Path) -> str | None:
+    """Of a file that may be there already; None where there is nothing."""
+    try:
+        if not path.exists():
+            return None
+        if path.is_file():
+            return file_sha256(path)
+        reason = "it is no file"
+    except OSError as error:
+        reason = str(error.strerror)
+    raise InputError(
+        f"what is there cannot be read ({reason})",
+        where=str(path),
+        expected="the card's file, or none",
+        mend="move it away to fetch the file",
+    )
 
 
 def _download(url: str, target: Path, plain_http: bool) -> bytes:

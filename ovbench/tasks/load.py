@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from importlib import import_module
@@ -10,11 +9,12 @@ from pathlib import Path
 from typing import Protocol
 
 from ovbench.errors import InputError, UnknownNameError
-from ovbench.io.text import lines, open_stream
 from ovbench.tasks.card import Card, View, card_of, task_ids
 from ovbench.tasks.errors import WrongCountError
 from ovbench.tasks.item import Gold, Item
 from ovbench.tasks.places import DataFolder, data_folder
+from ovbench.tasks.readers.beside import unique
+from ovbench.tasks.readers.files import objects
 from ovbench.tasks.task import Task
 
 __all__ = ["load_task", "read_split", "read_view", "task_ids", "view_of"]
@@ -22,6 +22,8 @@ __all__ = ["load_task", "read_split", "read_view", "task_ids", "view_of"]
 Rows = list[tuple[Item, Gold]]
 DESCRIPTIONS = "descriptions.jsonl"
 """Beside a data set's files: one object per line with ``id`` and ``description``."""
+_NO_DESCRIPTION = ("not a description", '{"id": "…", "description": "…"}')
+"""What is said of another line, and what was expected."""
 
 
 class Reader(Protocol):
@@ -68,14 +70,7 @@ def load_task(
     if chosen not in splits:
         raise UnknownNameError(f"split of {name}", chosen, splits)
     rows, notes = read_view(card, view, chosen, data_folder(card, data))
-    known = splits[chosen].items
-    if known is not None and len(rows) != known:
-        raise WrongCountError(
-            f"{len(rows)} items were read",
-            where=f"task {name}, {chosen}",
-            expected=f"{known}, as its card says",
-            mend="see what is missing or too many with: ovbench doctor",
-        )
+    check_count(rows, card, name, chosen)
     if clips:
         _provide(card, chosen)
     return Task(
@@ -89,6 +84,24 @@ def load_task(
         protocols=view.protocols,
         notes=(*card.notes, *view.notes, *notes),
     )
+
+
+def check_count(rows: Rows, card: Card, view: str, split: str) -> None:
+    """Refuse a view's split with another number of items than its card says, where it says one.
+
+    Raises
+    ------
+    WrongCountError
+        If it has.
+    """
+    known = card.splits_of(view)[split].items
+    if known is not None and len(rows) != known:
+        raise WrongCountError(
+            f"{len(rows)} items were read",
+            where=f"task {view}, {split}",
+            expected=f"{known}, as its card says",
+            mend=f"see what is missing or too many with: ovbench doctor {card.id}",
+        )
 
 
 def read_view(
@@ -143,29 +156,12 @@ def _described(rows: Rows, folder: DataFolder) -> Rows:
     if path is None:
         return rows
     texts: dict[str, str] = {}
-    with open_stream(path, str(path)) as stream:
-        for number, line in enumerate(lines(stream, str(path)), 1):
-            if not line.strip():
-                continue
-            where = f"{path}, line {number}"
-            name, text = _description(line, where)
-            if name in texts:
-                raise InputError(f"the id {name!r} comes twice", where=where)
-            texts[name] = text
+    for where, entry in objects(path, *_NO_DESCRIPTION):
+        name, text = entry.get("id"), entry.get("description")
+        if not isinstance(name, str) or not isinstance(text, str):
+            raise InputError(_NO_DESCRIPTION[0], where=where, expected=_NO_DESCRIPTION[1])
+        texts[unique(name, texts, where)] = text
     return [
         (replace(item, description=texts.get(item.id, item.description)), gold)
         for item, gold in rows
     ]
-
-
-def _description(line: str, where: str) -> tuple[str, str]:
-    """The id and the description of a line."""
-    try:
-        entry = json.loads(line)
-    except (ValueError, RecursionError):
-        entry = None
-    if isinstance(entry, dict):
-        name, text = entry.get("id"), entry.get("description")
-        if isinstance(name, str) and isinstance(text, str):
-            return name, text
-    raise InputError("not a description", where=where, expected='{"id": "…", "description": "…"}')

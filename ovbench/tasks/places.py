@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ovbench.errors import InputError
-from ovbench.io.home import config_home
+from ovbench.io.home import config_home, expanded
 from ovbench.io.toml import toml_fields, toml_text
 from ovbench.tasks.card import Card, cards
 from ovbench.tasks.errors import MissingDataError
@@ -107,7 +107,7 @@ def checked_folder(path: str, where: str) -> Path:
     InputError
         If it is no folder; ``where`` says who named it.
     """
-    folder = _expanded(path)
+    folder = expanded(path)
     # An empty path would be the working directory.
     if not path or not _is_folder(folder):
         raise InputError(
@@ -122,7 +122,7 @@ def data_folder(card: Card, given: str | Path | None = None) -> DataFolder:
     folders = _config().get("folders", {})
     own = folders.get(card.id) if isinstance(folders, dict) else None
     if own:
-        looked.append(_expanded(str(own)))
+        looked.append(expanded(str(own)))
     root = data_root(given)
     if root is not None:
         looked += [root / place for place in card.places]
@@ -130,14 +130,6 @@ def data_folder(card: Card, given: str | Path | None = None) -> DataFolder:
         looked += [path for place in card.places for one in below if (path := one / place).is_dir()]
         looked.append(root)
     return DataFolder(card, tuple(path for path in looked if _is_folder(path)), tuple(looked), root)
-
-
-def _expanded(path: str) -> Path:
-    """With the home folder in place of ``~``; as it is, where there is no such user."""
-    try:
-        return Path(path).expanduser()
-    except RuntimeError:
-        return Path(path)
 
 
 def _is_folder(path: Path) -> bool:

@@ -27,6 +27,7 @@ from functools import cache
 from typing import Literal
 
 from ovbench.normalize.normalizer import UNKNOWN, Normalizer
+from ovbench.normalize.opening import open_normalizer
 
 RULE = "polarity-1"
 """Name and version of the rule; another rule gets another name."""
@@ -66,7 +67,7 @@ def rule() -> dict[str, str]:
 
 @cache
 def _normalizer() -> Normalizer:
-    return Normalizer.open()
+    return open_normalizer()
 
 
 @cache

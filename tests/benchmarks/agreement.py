@@ -41,6 +41,7 @@ from scipy.stats import kendalltau
 
 from ovbench.normalize.normalizer import Normalizer
 from ovbench.normalize.official import build_normalizer
+from ovbench.normalize.opening import open_normalizer
 from ovbench.normalize.table_files import read_tables
 
 TARGETS = {"tau": 0.94, "r": 0.85, "mad": 0.012}
@@ -183,7 +184,7 @@ def main() -> int:
     options = parser.parse_args()
     if not options.data.is_dir():
         sys.exit(f"{options.data}: no such folder; the real files are not distributed")
-    open_ = Normalizer.open()
+    open_ = open_normalizer()
     tables = options.data / "emotion_wheel" / "affectgpt-2025"
     official = build_normalizer(read_tables(tables)[0])
     corpus = load(options.data)

@@ -128,9 +128,9 @@ def plain_python_us(gold: list[str], pred: list[str], items: int = 3000) -> floa
     are compared ring by ring.
     """
     from ovbench.io.labels import get_parser
-    from ovbench.normalize.normalizer import Normalizer
+    from ovbench.normalize.opening import open_normalizer
 
-    normalizer, parser = Normalizer.open(), get_parser("open")
+    normalizer, parser = open_normalizer(), get_parser("open")
     pairs = [(gold[i % len(gold)], pred[i % len(pred)]) for i in range(items)]
     labels = sorted(
         {label for pair in pairs for cell in pair for label in parser.parse(cell).labels}

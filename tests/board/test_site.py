@@ -38,7 +38,7 @@ from ovbench.board.submission import canonical_json
 from ovbench.board.tables import tables
 from ovbench.board.versus import pair_tests
 from ovbench.errors import InputError
-from ovbench.normalize.normalizer import Normalizer
+from ovbench.normalize.opening import open_normalizer
 from ovbench.report import render
 from ovbench.tasks import load_task
 from ovbench.tasks.card import cards
@@ -411,7 +411,7 @@ class SlowCounts:
     """What the comparison tells of TinyOV, by sets of clusters for one item after another."""
 
     def __init__(self) -> None:
-        self._normalizer = Normalizer.open()
+        self._normalizer = open_normalizer()
         self._keys = [ring.key for ring in self._normalizer.rings]
         self._trace = cache(self._normalizer.trace)
         self.gold = {name: one.labels for name, one in load_task("tinyov").gold.items()}

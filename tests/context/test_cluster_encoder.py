@@ -11,19 +11,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ovbench import Normalizer
+from ovbench import open_normalizer
 from ovbench.context.clusters import HASHED, ClusterEncoder
 from ovbench.testbed.corpus import generate
 
 ENCODER = ClusterEncoder()
-RINGS = Normalizer.open().rings
+RINGS = open_normalizer().rings
 CLUSTERS = sum(len(ring.clusters) for ring in RINGS)
 
 
 def dimensions(word: str) -> list[int]:
     """Where a word's clusters stand, worked out from its trace."""
     starts = [0, *accumulate(len(ring.clusters) for ring in RINGS)]
-    trace = Normalizer.open().trace(word)
+    trace = open_normalizer().trace(word)
     names = [trace.cluster(ring) for ring in range(len(RINGS))]
     return [
         starts[number] + RINGS[number].clusters.index(name)

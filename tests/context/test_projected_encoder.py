@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ovbench.context.clusters import ClusterEncoder
-from ovbench.context.encoder import open_encoder
+from ovbench.context.opening import open_encoder
 from ovbench.errors import UnknownNameError
 from ovbench.testbed.corpus import generate
 

@@ -256,7 +256,8 @@ def answer(path: Path) -> None:
 
 
 def tables(path: Path) -> None:
-    from ovbench.normalize.tables import add_tables, official_normalizer
+    from ovbench.normalize.opening import official_normalizer
+    from ovbench.normalize.tables import add_tables
 
     stored = add_tables(path)
     try:

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 from python_calamine import CalamineWorkbook
 
-from ovbench.normalize.lexicon import known_words
 from ovbench.normalize.lexicon.store import (
     FOLDER,
     Wheel,
@@ -22,6 +21,7 @@ from ovbench.normalize.lexicon.store import (
     neutral_words,
     wheels_hash,
 )
+from ovbench.normalize.vocabulary import known_words
 
 LEVEL1 = [
     {"disgusted", "happy", "mad", "sad", "scared", "surprised"},
@@ -131,7 +131,8 @@ def test_known_words_are_emotion_words_for_sentences() -> None:
 
 def test_opening_imports_nothing_heavy() -> None:
     code = (
-        "import sys; from ovbench.normalize.lexicon import open_normalizer, known_words\n"
+        "import sys; from ovbench.normalize.opening import open_normalizer\n"
+        "from ovbench.normalize.vocabulary import known_words\n"
         "open_normalizer().trace('not at all hapy'); known_words()\n"
         "heavy = {'nltk', 'wn', 'scipy', 'polars', 'torch', 'sentence_transformers', 'pydantic'}\n"
         "print(sorted(heavy & set(sys.modules)))"

@@ -12,9 +12,9 @@ import pytest
 
 from ovbench.errors import InputError, MissingExtraError
 from ovbench.normalize.backends import LEAST_COSINE, NEAREST, NltkLemmatizer, SentenceSynonyms
-from ovbench.normalize.lexicon import open_normalizer
 from ovbench.normalize.lexicon.store import load_lexicon
 from ovbench.normalize.normalizer import UNKNOWN, Lemma
+from ovbench.normalize.opening import open_normalizer
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
 from lexicon_source import lay_out_corpus

@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 
 from ovbench.errors import UnknownNameError
-from ovbench.normalize.lexicon import known_words, open_normalizer
 from ovbench.normalize.lexicon.store import NEUTRAL, load_lexicon, load_wheels
-from ovbench.normalize.normalizer import UNKNOWN, Candidate, Lemma, Normalizer
+from ovbench.normalize.normalizer import UNKNOWN, Candidate, Lemma
+from ovbench.normalize.opening import open_normalizer
 from ovbench.normalize.synonym import LexiconSynonyms
+from ovbench.normalize.vocabulary import known_words
 from ovbench.normalize.wheel import ClusterMap
 
-OPEN = Normalizer.open()
+OPEN = open_normalizer()
 WORDS = sorted(load_lexicon().words)
 
 

@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 
 from ovbench.errors import InputError, OvbenchError, UnknownNameError
+from ovbench.normalize.opening import official_normalizer
 from ovbench.normalize.table_files import read_folder, read_npz, read_tables
 from ovbench.normalize.tables import (
     add_tables,
     diff_tables,
     list_tables,
     load_tables,
-    official_normalizer,
 )
 
 Row = list[str | float]

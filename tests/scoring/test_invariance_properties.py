@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 
 import ovbench
 from ovbench.io.labels import get_parser
-from ovbench.normalize.normalizer import Normalizer
+from ovbench.normalize.opening import open_normalizer
 from ovbench.normalize.tables import add_tables
 from ovbench.protocols import load_protocol
 from ovbench.results import Result
@@ -228,7 +228,7 @@ OPEN_FORMS: list[Callable[[list[str]], object]] = [
 @given(st.integers(0, 2**32), st.integers(1, 9))
 def test_the_open_engine_is_its_definition(seed: int, items: int) -> None:
     rng = Random(seed)
-    normalizer, parser = Normalizer.open(), get_parser("open")
+    normalizer, parser = open_normalizer(), get_parser("open")
     order = [ring.key for ring in normalizer.rings]
 
     def cluster(label: str, ring: str) -> str | None:

@@ -230,12 +230,17 @@ def test_a_full_disk_keeps_what_was_written(
 
 
 def test_the_file_is_a_tasks_descriptions(tmp_path: Path) -> None:
-    from ovbench.tasks.load import _description
+    from ovbench.tasks.card import card_of
+    from ovbench.tasks.load import read_split
+    from ovbench.tasks.places import DataFolder
 
     path = str(write(tmp_path / "a.wav", voice(150, 1.0)))
     out = tmp_path / "descriptions.jsonl"
     write_descriptions(out, Prosody(builtin()), [Clip("a", path), Clip("b", "absent.wav")])
-    read = dict(_description(line, "here") for line in out.read_text("utf-8").splitlines())
+    (tmp_path / "ovlabel.csv").write_text("name,openset\na,['sad']\nb,['calm']\n", "utf-8")
+    card = card_of("ov-merd-plus")
+    rows = read_split(card, "", "test", DataFolder(card, (tmp_path,), (tmp_path,)))
+    read = {item.id: item.description for item, _ in rows}
     assert read["a"].startswith("The speaker has")
     assert read["b"] == ""
 
@@ -251,6 +256,14 @@ def tree(tmp_path: Path) -> Path:
 
 def ids(*names: object, **options: str) -> list[str]:
     return [clip.id for clip in find_clips([str(name) for name in names], **options)]
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "x" * 300 + "*.wav", "a\0b.wav"])
+def test_names_that_no_file_can_have(name: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"cannot be looked for|no file has such a name"):
+        find_clips([name])
+    with pytest.raises(InputError, match="cannot be written to"):
+        write_descriptions(tmp_path / name, Scripted(), CLIPS)
 
 
 def test_files_folders_and_patterns(tree: Path) -> None:

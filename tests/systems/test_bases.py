@@ -23,7 +23,7 @@ from ovbench.systems.recipe import CausalLmRecipe
 torch = pytest.importorskip("torch")
 pytest.importorskip("peft")
 
-from systems_kit import edit_json, load  # noqa: E402
+from systems_kit import edit_json, load, save_adapter  # noqa: E402
 
 from ovbench.systems import devices, loading  # noqa: E402
 from ovbench.systems.loading import load_base  # noqa: E402
@@ -312,7 +312,6 @@ class TestCounts:
         self, base_folder: Path, recipe_of: Get, tmp_path: Path
     ) -> None:
         from ovbench.systems.loading import build
-        from ovbench.systems.saved import save_adapter
 
         recipe = recipe_of("pissa-r8")
         base = load(base_folder)

@@ -19,14 +19,14 @@ from ovbench.tasks import Item
 torch = pytest.importorskip("torch")
 pytest.importorskip("peft")
 
-from systems_kit import load  # noqa: E402
+from systems_kit import load, save_adapter  # noqa: E402
 
 from ovbench.systems.answers import Answer  # noqa: E402
 from ovbench.systems.generation import CausalLmSystem, automatic_batch_size, sampling  # noqa: E402
 from ovbench.systems.loading import Base, build  # noqa: E402
 from ovbench.systems.probing import ModelProbe  # noqa: E402
 from ovbench.systems.prompting import prompt_ids  # noqa: E402
-from ovbench.systems.saved import open_adapter, save_adapter  # noqa: E402
+from ovbench.systems.saved import open_adapter  # noqa: E402
 
 Get = Callable[[str], CausalLmRecipe]
 SHORT = Decoding(max_new_tokens=9)

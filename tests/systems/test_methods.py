@@ -19,13 +19,13 @@ pytest.importorskip("peft")
 
 from peft import PeftModel  # noqa: E402
 from peft.tuners.lora.layer import LoraLayer  # noqa: E402
-from systems_kit import edit_json, load  # noqa: E402
+from systems_kit import edit_json, load, save_adapter  # noqa: E402
 
 from ovbench.lora_las import parameter_counts  # noqa: E402
 from ovbench.systems.loading import Base, build  # noqa: E402
 from ovbench.systems.methods import adapter_state, attach, peft_config, start_state  # noqa: E402
 from ovbench.systems.origin import Origin  # noqa: E402
-from ovbench.systems.saved import adapter_sha256, open_adapter, save_adapter  # noqa: E402
+from ovbench.systems.saved import adapter_sha256, open_adapter  # noqa: E402
 
 NAMES = [n for n in recipe_names() if isinstance(load_recipe(n), CausalLmRecipe)]
 DIM = 6

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from systems_kit import edit_json, load
+from systems_kit import edit_json, load, save_adapter
 
 from ovbench.errors import InputError, MissingExtraError
 from ovbench.runs.engines import Engine
@@ -158,7 +158,6 @@ def trained(recipe: CausalLmRecipe, base: Base, folder: Path) -> Path:
     import torch
 
     from ovbench.systems.loading import build
-    from ovbench.systems.saved import save_adapter
 
     model = build(recipe, "tiny", base)
     with torch.no_grad(), torch.random.fork_rng():

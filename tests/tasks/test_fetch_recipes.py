@@ -88,6 +88,26 @@ def test_a_file_of_the_users_own_is_left_alone(server: str, tmp_path: Path) -> N
     assert _Server.asked == []
 
 
+@pytest.mark.parametrize("reason", ["it is no file", "Permission denied"])
+def test_what_is_there_and_cannot_be_read(
+    server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reason: str
+) -> None:
+    place = tmp_path / "sub" / "table.csv"
+    if reason == "it is no file":
+        place.mkdir(parents=True)
+    else:
+        place.parent.mkdir()
+        place.write_bytes(TABLE)
+
+        def closed(_: Path) -> str:
+            raise PermissionError(13, "Permission denied")
+
+        monkeypatch.setattr(module, "file_sha256", closed)
+    with pytest.raises(InputError, match=rf"table\.csv: what is there .*\({reason}\).*Move it"):
+        fetch(card(f"{server}/table.csv"), tmp_path, plain_http=True)
+    assert _Server.asked == []
+
+
 def test_a_cut_connection(server: str, tmp_path: Path) -> None:
     with pytest.raises(OvbenchError, match=f"cut after {len(TABLE)} of {len(TABLE) + 100} bytes"):
         fetch(card(f"{server}/cut.csv"), tmp_path, plain_http=True)

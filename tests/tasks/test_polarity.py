@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ovbench import Normalizer
+from ovbench import open_normalizer
 from ovbench.io.labels import get_parser
 from ovbench.io.read import read_records
 from ovbench.tasks.polarity import POLARITY, polarity_of
@@ -45,7 +45,7 @@ def test_lists(labels: list[str], polarity: str | None) -> None:
 
 
 def test_every_inner_cluster_has_a_polarity_and_there_are_no_others() -> None:
-    inner = [ring for ring in Normalizer.open().rings if ring.level == "level1"]
+    inner = [ring for ring in open_normalizer().rings if ring.level == "level1"]
     assert {name for ring in inner for name in ring.clusters} == set(POLARITY)
 
 

@@ -54,7 +54,7 @@ def test_the_shipped_test_split_is_what_the_generator_makes() -> None:
 def test_a_damaged_test_file_is_said_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     broken = tmp_path / "test.jsonl"
     broken.write_text('{"id": "x"}\n')
-    monkeypatch.setattr(tinyov, "FILE", broken)
+    monkeypatch.setattr(tinyov, "test_file", lambda: broken)
     with pytest.raises(ValidationError, match="cannot be read"):
         load_task("tinyov")
     broken.write_text("")

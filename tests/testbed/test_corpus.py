@@ -10,7 +10,8 @@ from hashlib import sha256
 import pytest
 
 from ovbench import InputError, score
-from ovbench.normalize.normalizer import UNKNOWN, Normalizer
+from ovbench.normalize.normalizer import UNKNOWN
+from ovbench.normalize.opening import open_normalizer
 from ovbench.testbed import bundled
 from ovbench.testbed.corpus import MOST_LABELS, SIZES, Example, Knobs, State, generate, neighbours
 from ovbench.testbed.frames import DESCRIPTIONS, TOPIC_PAIRS, TRANSCRIPTS
@@ -95,13 +96,13 @@ def test_vocabulary_is_large_and_long_tailed(splits: dict[str, list[Example]]) -
 
 def test_every_label_has_a_cluster_on_some_wheel(splits: dict[str, list[Example]]) -> None:
     words = sorted(words_of([item for items in splits.values() for item in items]))
-    codes = Normalizer.open().map(words).codes
+    codes = open_normalizer().map(words).codes
     unknown = [word for word, row in zip(words, codes, strict=True) if (row == UNKNOWN).all()]
     assert unknown == WITHOUT_CLUSTER
 
 
 def test_labels_cover_the_inner_rings(splits: dict[str, list[Example]]) -> None:
-    labels = Normalizer.open().map(sorted(words_of(splits["test"])))
+    labels = open_normalizer().map(sorted(words_of(splits["test"])))
     for index, ring in enumerate(labels.rings):
         if ring.level == "level1":
             assert len(set(labels.codes[:, index]) - {UNKNOWN}) == len(ring.clusters), ring.key
@@ -154,7 +155,7 @@ def test_tables_fit_together() -> None:
 def test_closed_set_view(splits: dict[str, list[Example]]) -> None:
     for items in splits.values():
         assert {item.category for item in items} == set(CATEGORIES)
-    codes = Normalizer.open().map(list(CATEGORIES)).codes
+    codes = open_normalizer().map(list(CATEGORIES)).codes
     assert (codes[:, 0] != UNKNOWN).all()
 
 

@@ -146,16 +146,16 @@ def _of_inflected(token: str) -> tuple[str, ...]:
 
 @cache
 def _known() -> frozenset[str]:
-    from ovbench.normalize.lexicon import known_words
+    from ovbench.normalize.vocabulary import known_words
 
     return known_words() - _ORDINARY
 
 
 @cache
 def _normalizer() -> Normalizer:
-    from ovbench.normalize.normalizer import Normalizer
+    from ovbench.normalize.opening import open_normalizer
 
-    return Normalizer.open()
+    return open_normalizer()
 
 
 @lru_cache(maxsize=20_000)

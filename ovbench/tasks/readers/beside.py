@@ -6,7 +6,7 @@ from collections.abc import Callable, Container
 
 from ovbench.errors import InputError
 from ovbench.tasks.places import DataFolder
-from ovbench.tasks.readers.files import table
+from ovbench.tasks.readers.files import clip, table
 
 ENGLISH_FIRST = ("english", "sentence", "chinese")
 """Columns of MERBench's and AffectGPT's transcript files, the preferred ones first."""
@@ -45,8 +45,7 @@ def clips(folder: DataFolder, *subfolders: str) -> Callable[[str], str | None]:
     def clip_of(name: str) -> str | None:
         if not plain(name):
             return None
-        paths = (path / f"{name}{ending}" for path in found for ending in _ENDINGS)
-        return next((str(path) for path in paths if path.is_file()), None)
+        return clip(found, *(f"{name}{ending}" for ending in _ENDINGS))
 
     return clip_of
 
@@ -80,5 +79,5 @@ def unique(name: str, known: Container[str], where: str) -> str:
         If it is.
     """
     if name in known:
-        raise InputError(f"the id {name!r} comes twice", where=where, expected="a row per item")
+        raise InputError(f"the id {name!r:.80} comes twice", where=where, expected="a row per item")
     return name

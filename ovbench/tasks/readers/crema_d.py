@@ -10,7 +10,7 @@ from ovbench.tasks.finding import Finding
 from ovbench.tasks.item import Gold, Item
 from ovbench.tasks.places import DataFolder
 from ovbench.tasks.readers.beside import unique
-from ovbench.tasks.readers.files import canonical_class, clip, table
+from ovbench.tasks.readers.files import canonical_class, clip, files_in, table
 from ovbench.tasks.readers.folds import people_of
 
 ACTORS = range(1001, 1092)
@@ -24,7 +24,8 @@ _RELEASED = "fold5"
 """The fold that the splits without one are: PEFT-SER's released models were trained on it."""
 _POINTER_BYTES = 1000
 """A clip below this is no recording but the pointer that Git LFS leaves in its place."""
-_BROKEN = "1076_MTI_SAD_XX"
+BROKEN = "1076_MTI_SAD_XX"
+"""The clip without speech. It stays an item here; whoever leaves it out says so."""
 
 
 def read(folder: DataFolder, part: str, split: str) -> list[tuple[Item, Gold]]:
@@ -46,7 +47,7 @@ def read(folder: DataFolder, part: str, split: str) -> list[tuple[Item, Gold]]:
     for name, vote in sorted(_votes(folder, part).items()):
         match = _NAME.fullmatch(name)
         if match is None:
-            raise InputError(f"the clip {name!r}", expected="names such as 1001_IEO_NEU_XX")
+            raise InputError(f"the clip {name!r:.80}", expected="names such as 1001_IEO_NEU_XX")
         if int(match[1]) not in chosen:
             continue
         own = match[2] if vote is None else vote
@@ -64,7 +65,7 @@ def _votes(folder: DataFolder, part: str) -> dict[str, str | None]:
     path = folder.find(*_TABLES)
     clips = folder.find("AudioWAV")
     if path is None and part == "intended" and clips is not None:
-        return dict.fromkeys(file.stem for file in clips.glob("*.wav"))
+        return dict.fromkeys(file.stem for file in files_in(clips, "*.wav"))
     path = path or folder.need(_TABLE)
     column = _VOTE.get(part)
     found: dict[str, str | None] = {}
@@ -82,13 +83,13 @@ def examine(folder: DataFolder, part: str) -> list[Finding]:
         found.append(Finding("note", f"{ties} ties in {_VOTE[part]} have no gold"))
     clips = folder.find("AudioWAV")
     if clips is not None:
-        files = sorted(clips.glob("*.wav"))
+        files = files_in(clips, "*.wav")
         pointers = [file.name for file in files if file.stat().st_size < _POINTER_BYTES]
         if pointers:
             told = f"{len(pointers)} of {len(files)} clips are pointers of Git LFS or empty"
             found.append(Finding("wrong", f"{told}, first {pointers[0]}: fetch them with git lfs"))
-        if any(file.stem == _BROKEN for file in files):
-            found.append(Finding("note", f"the clip {_BROKEN}.wav is known to hold no speech"))
+        if any(file.stem == BROKEN for file in files):
+            found.append(Finding("note", f"the clip {BROKEN}.wav is known to hold no speech"))
     return found
 
 

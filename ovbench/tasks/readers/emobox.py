@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
 from ovbench.errors import InputError
-from ovbench.io.text import lines, open_stream, whole_text
+from ovbench.io.records import MAX_CHARACTERS
+from ovbench.io.text import file_text
 from ovbench.tasks.finding import Finding
 from ovbench.tasks.item import Gold, Item
 from ovbench.tasks.places import DataFolder
 from ovbench.tasks.readers.beside import unique
-from ovbench.tasks.readers.files import canonical_class, clip
+from ovbench.tasks.readers.files import canonical_class, clip, objects
 
 _ROLE = {"train": "train", "dev": "valid", "test": "test"}
 """What the last part of a split's name is in EmoBox's file names."""
@@ -78,12 +80,11 @@ def _need(folder: DataFolder, corpus: str, *files: str) -> Path:
 
 def _label_map(folder: DataFolder, corpus: str) -> dict[str, str]:
     path = _need(folder, corpus, "label_map.json", "label_dict.json")
-    with open_stream(path, str(path)) as stream:
-        text = whole_text(stream, str(path))
-    try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
-        found = None
+    text = file_text(path)
+    found = None
+    if len(text) <= MAX_CHARACTERS:
+        with suppress(ValueError, RecursionError):
+            found = json.loads(text)
     if not isinstance(found, dict) or not all(isinstance(v, str) for v in found.values()):
         raise InputError("no label map", where=str(path), expected='{"ang": "Angry", …}')
     return found
@@ -91,20 +92,7 @@ def _label_map(folder: DataFolder, corpus: str) -> dict[str, str]:
 
 def _rows(path: Path) -> list[tuple[str, dict[str, object]]]:
     """Each line's place and content."""
-    rows = []
-    with open_stream(path, str(path)) as stream:
-        for number, line in enumerate(lines(stream, str(path)), 1):
-            where = f"{path}, line {number}"
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line)
-            except (ValueError, RecursionError):
-                row = None
-            if not isinstance(row, dict):
-                raise InputError("not an item", where=where, expected="a JSON object per line")
-            rows.append((where, row))
-    return rows
+    return list(objects(path, "not an item", "a JSON object per line"))
 
 
 def _audio(folder: DataFolder, row: dict[str, object]) -> str | None:

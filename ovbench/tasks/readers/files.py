@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import csv
+import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from ovbench.errors import InputError
+from ovbench.io.arrays import NO_VALUE
+from ovbench.io.records import MAX_CHARACTERS, check_text
 from ovbench.io.safe_pickle import load_npz
-from ovbench.io.text import lines, open_stream
+from ovbench.io.text import file_lines, lines, open_stream
 from ovbench.tasks.card import Card
 
-NO_VALUE = -10.0
-"""MERBench's placeholder where nobody has given a sentiment value."""
 
-
-def table(path: Path, columns: Sequence[str], delimiter: str = ",") -> list[dict[str, str]]:
+def table(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
     """The rows of a CSV file (UTF-8, with or without a mark, packed or not), every cell as text.
 
     Parameters
@@ -30,19 +30,20 @@ def table(path: Path, columns: Sequence[str], delimiter: str = ",") -> list[dict
     Raises
     ------
     InputError
-        If the file cannot be read, lacks a column, or a row has another number of fields.
+        If the file cannot be read, lacks a column or has it twice, a row has another number of
+        fields, or a quote is not closed.
     """
     with open_stream(path, str(path)) as stream:
-        reader = csv.reader(lines(stream, str(path)), delimiter=delimiter)
+        reader = csv.reader(lines(stream, str(path)), strict=True)
         try:
             header = next(reader, [])
-            absent = [name for name in columns if name not in header]
-            if absent:
-                raise InputError(
-                    f"there is no column {absent[0]!r}",
-                    where=str(path),
-                    expected=f"the columns {', '.join(columns)}",
-                )
+            for name in columns:
+                if (times := header.count(name)) != 1:
+                    raise InputError(
+                        f"{times} columns {name!r}" if times else f"there is no column {name!r}",
+                        where=f"{path}, line 1",
+                        expected=f"the columns {', '.join(columns)}",
+                    )
             found = []
             for row in reader:
                 if not row:
@@ -52,12 +53,81 @@ def table(path: Path, columns: Sequence[str], delimiter: str = ",") -> list[dict
                         f"{len(row)} fields",
                         where=f"{path}, line {reader.line_num}",
                         expected=f"{len(header)}, as in the header",
+                        mend="put a field that contains ',' in double quotes",
                     )
                 found.append(dict(zip(header, row, strict=True)))
         except csv.Error as error:
-            where = f"{path}, line {reader.line_num}"
-            raise InputError(f"no table ({error})", where=where, expected="CSV") from None
+            raise InputError(
+                f"no table ({error})",
+                where=f"{path}, line {reader.line_num}",
+                expected="CSV: quotes that are closed, and doubled inside a quoted field",
+            ) from None
         return found
+
+
+def objects(path: Path, what: str, expected: str) -> Iterator[tuple[str, dict[str, object]]]:
+    """The JSON objects of a file, one a line, each after its place; blank lines are passed over.
+
+    Parameters
+    ----------
+    what, expected:
+        As the message about another line says: ``"not an item"``, and what an item looks like.
+
+    Raises
+    ------
+    InputError
+        As it is consumed: if the file cannot be read, or a line is no JSON object, is longer than
+        ``MAX_CHARACTERS``, or holds half a surrogate pair, which no file can hold as UTF-8.
+    """
+    for where, line in file_lines(path):
+        if line.isspace():
+            continue
+        row = None
+        if len(line) <= MAX_CHARACTERS:
+            with suppress(ValueError, RecursionError):  # halves of pairs: UnicodeEncodeError
+                read = json.loads(line)
+                json.dumps(read, ensure_ascii=False).encode()
+                row = read
+        if not isinstance(row, dict):
+            raise InputError(what, where=where, expected=expected)
+        yield where, row
+
+
+def files_in(folder: Path, pattern: str) -> list[Path]:
+    """What a pattern names in a folder, sorted.
+
+    Raises
+    ------
+    InputError
+        If it is no folder.
+    """
+    if not folder.is_dir():
+        raise InputError("this is no folder", where=str(folder), expected=f"a folder of {pattern}")
+    return sorted(folder.glob(pattern))
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is something of that name; not where none can be, or nobody may look."""
+    with suppress(OSError):
+        return path.exists()
+    return False
+
+
+def spoken(path: Path) -> str:
+    """What a transcript says; an odd byte in it is no reason to read none.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, or is longer than ``MAX_CHARACTERS`` bytes.
+    """
+    with open_stream(path, str(path)) as stream:
+        data = stream.read(MAX_CHARACTERS + 1)
+    if len(data) > MAX_CHARACTERS:
+        raise InputError(
+            f"longer than {MAX_CHARACTERS:,} bytes", where=str(path), expected="a transcript"
+        )
+    return data.decode("utf-8", errors="replace")
 
 
 @dataclass(frozen=True)
@@ -93,6 +163,7 @@ def merbench_labels(path: Path, corpus: str) -> dict[str, MerbenchLabel]:
         raise InputError(
             f"{corpus} is no mapping", where=str(path), expected="item → {'emo': …, 'val': …}"
         )
+    check_text(list(map(str, entries)), str(path))
     return {str(name): _label(entry, f"{path}, {name!r}") for name, entry in entries.items()}
 
 
@@ -123,7 +194,7 @@ def canonical_class(card: Card, name: str, where: str) -> str:
     found = card.labels.get(name)
     if found is None:
         raise InputError(
-            f"the class {name!r} is none of the data set's",
+            f"the class {name!r:.60} is none of the data set's",
             where=where,
             expected=", ".join(card.labels),
         )
@@ -142,7 +213,7 @@ def class_word(label: MerbenchLabel, names: Sequence[str], where: str) -> str:
     if isinstance(number, int) and 0 <= number < len(names):
         return names[number]
     raise InputError(
-        f"the class {number!r}",
+        f"the class {number!r:.60}",
         where=where,
         expected=f"0 to {len(names) - 1} ({', '.join(names)})",
     )
@@ -163,7 +234,7 @@ def sentiment_value(text: str, where: str) -> float | None:
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
-        raise InputError(f"the sentiment value {text!r}", where=where, expected="a number")
+        raise InputError(f"the sentiment value {text!r:.60}", where=where, expected="a number")
     return None if value == NO_VALUE else value
 
 
@@ -190,10 +261,5 @@ def label_words(text: str, where: str) -> tuple[str, ...]:
 
 def clip(folders: Sequence[Path], *patterns: str) -> str | None:
     """The first clip that one of the patterns names below one of the folders, as a path."""
-    for folder in folders:
-        for pattern in patterns:
-            path = folder / pattern
-            with suppress(OSError):  # a name that is too long for any file
-                if path.is_file():
-                    return str(path)
-    return None
+    paths = (folder / pattern for folder in folders for pattern in patterns)
+    return next((str(path) for path in paths if is_there(path) and path.is_file()), None)

@@ -7,11 +7,19 @@ from pathlib import Path
 
 from ovbench.errors import InputError
 from ovbench.io.classes import CLASS_MAPS
+from ovbench.io.text import file_lines
 from ovbench.tasks.finding import Finding
 from ovbench.tasks.item import Gold, Item
 from ovbench.tasks.places import DataFolder
 from ovbench.tasks.readers.beside import clips, transcripts, unique
-from ovbench.tasks.readers.files import canonical_class, class_word, clip, merbench_labels
+from ovbench.tasks.readers.files import (
+    canonical_class,
+    class_word,
+    clip,
+    files_in,
+    merbench_labels,
+    spoken,
+)
 from ovbench.tasks.readers.folds import sessions_of
 
 SESSIONS = (1, 2, 3, 4, 5)
@@ -64,13 +72,19 @@ def _own_classes(folder: DataFolder) -> dict[str, str]:
     found: dict[str, str] = {}
     for session in SESSIONS:
         path = folder.need(f"Session{session}/dialog/EmoEvaluation")
-        for file in sorted(path.glob("Ses*.txt")):
-            for line in _lines(file):
+        for file in files_in(path, "Ses*.txt"):
+            for where, line in file_lines(file):
+                if not line.startswith("["):  # the header, and what each rater said
+                    continue
                 match = _TURN.match(line)
-                if match:
-                    where = f"{file}, {match[1]}"
-                    name = unique(match[1], found, where)
-                    found[name] = canonical_class(folder.card, match[2], where)
+                if match is None:
+                    raise InputError(
+                        f"no turn: {line.strip()!r:.60}",
+                        where=where,
+                        expected="[start - end], turn, class and [values], with tabs between",
+                    )
+                name = unique(match[1], found, where)
+                found[name] = canonical_class(folder.card, match[2], where)
     return found
 
 
@@ -78,14 +92,10 @@ def _own_transcripts(folder: DataFolder) -> dict[str, str]:
     found: dict[str, str] = {}
     for session in SESSIONS:
         path = folder.find(f"Session{session}/dialog/transcriptions")
-        for file in sorted(path.glob("Ses*.txt")) if path else ():
-            found |= {m[1]: m[2].strip() for m in map(_SAID.match, _lines(file)) if m}
+        for file in files_in(path, "Ses*.txt") if path else ():
+            lines = spoken(file).splitlines()
+            found |= {m[1]: m[2].strip() for m in map(_SAID.match, lines) if m}
     return found
-
-
-def _lines(path: Path) -> list[str]:
-    """The lines; a transcript's odd byte is no reason to read none."""
-    return path.read_text("utf-8", errors="replace").splitlines()
 
 
 def _wav(name: str) -> str:
@@ -122,7 +132,9 @@ def _named(folder: DataFolder, path: Path, numbers: str) -> dict[str, str]:
     for name, label in merbench_labels(path, "whole_corpus").items():
         where = f"{path}, {name!r}"
         if not re.fullmatch(r"Ses0[1-5][FM]_\w+", name):
-            raise InputError(f"the id {name!r}", where=str(path), expected="Ses01F_impro01_F000, …")
+            raise InputError(
+                f"the id {name!r:.80}", where=str(path), expected="Ses01F_impro01_F000, …"
+            )
         found[name] = canonical_class(
             folder.card, class_word(label, CLASS_MAPS[numbers], where), where
         )

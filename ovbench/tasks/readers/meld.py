@@ -65,7 +65,7 @@ def _from_table(folder: DataFolder, path: Path, split: str) -> Rows:
         word, sentiment = (row[c].strip().lower() for c in ("Emotion", "Sentiment"))
         if sentiment not in _VALENCE:
             raise InputError(
-                f"the sentiment {sentiment!r}", where=where, expected=", ".join(_VALENCE)
+                f"the sentiment {sentiment!r:.60}", where=where, expected=", ".join(_VALENCE)
             )
         found[name] = (
             Item(name, "", row["Utterance"].strip(), clip(name), row["Speaker"].strip()),

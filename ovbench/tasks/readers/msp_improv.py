@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from ovbench.io.text import lines, open_stream
+from ovbench.errors import InputError
+from ovbench.io.text import file_lines
 from ovbench.tasks.item import Gold, Item
 from ovbench.tasks.places import DataFolder
 from ovbench.tasks.readers.beside import unique
@@ -34,18 +35,21 @@ def read(folder: DataFolder, _part: str, split: str) -> list[tuple[Item, Gold]]:
     sessions = _RELEASED.get(split) or sessions_of(split, SESSIONS)
     path = folder.need(*_FILES)
     found: dict[str, tuple[Item, Gold]] = {}
-    with open_stream(path, str(path)) as stream:
-        for number, line in enumerate(lines(stream, str(path)), 1):
-            match = _TURN.match(line)
-            if match is None or int(match["session"]) not in sessions:
-                continue
-            where = f"{path}, line {number}"
-            name = unique(f"MSP-{match[1]}", found, where)
-            below = f"session{match['session']}/{match['scene']}/{match['kind']}/{name}.wav"
-            audio = clip(folder.folders, f"Audio/{below}", below)
-            category = canonical_class(folder.card, match["own"], where)
-            found[name] = (
-                Item(name, "", "", audio, match["speaker"]),
-                Gold((category,), category),
+    for where, line in file_lines(path):
+        if not line.startswith("UTD-"):
+            continue
+        match = _TURN.match(line)
+        if match is None:
+            raise InputError(
+                f"no turn: {line.strip()!r:.60}",
+                where=where,
+                expected="UTD-IMPROV-S01A-F01-S-FM01.avi; N; … (a clip and its class)",
             )
+        if int(match["session"]) not in sessions:
+            continue
+        name = unique(f"MSP-{match[1]}", found, where)
+        below = f"session{match['session']}/{match['scene']}/{match['kind']}/{name}.wav"
+        audio = clip(folder.folders, f"Audio/{below}", below)
+        category = canonical_class(folder.card, match["own"], where)
+        found[name] = Item(name, "", "", audio, match["speaker"]), Gold((category,), category)
     return [found[name] for name in sorted(found)]

@@ -11,7 +11,7 @@ from ovbench.tasks.finding import Finding
 from ovbench.tasks.item import Gold, Item
 from ovbench.tasks.places import DataFolder
 from ovbench.tasks.readers.beside import clips, plain, unique
-from ovbench.tasks.readers.files import canonical_class, table
+from ovbench.tasks.readers.files import canonical_class, is_there, spoken, table
 
 _FILES = ("Labels/labels_consensus.csv", "labels_consensus.csv")
 _SETS = {
@@ -29,8 +29,6 @@ _TURNS = {
 _BETWEEN = {"1.11": (0, 151_654), "1.12": (151_654, 207_136)}
 """Release → turns in all: more than the release before, at most its own."""
 _COLUMNS = ("FileName", "EmoClass", "SpkrID", "Split_Set")
-
-Rows = list[dict[str, str]]
 
 
 def read(folder: DataFolder, part: str, split: str) -> list[tuple[Item, Gold]]:
@@ -83,9 +81,7 @@ def _check_release(path: Path, release: str, split: str, turns: int, in_split: i
 
 def _said(texts: Path | None, name: str) -> str:
     path = texts / f"{name}.txt" if texts else None
-    if path is None or not path.is_file():
-        return ""
-    return path.read_text("utf-8", errors="replace").strip()
+    return spoken(path).strip() if path is not None and is_there(path) else ""
 
 
 def examine(folder: DataFolder, part: str) -> list[Finding]:

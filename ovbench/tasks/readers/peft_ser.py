@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from ovbench.tasks.card import Card
-from ovbench.tasks.errors import MissingCorporaError, MissingDataError, WrongCountError
+from ovbench.tasks.errors import MissingCorporaError, MissingDataError
 from ovbench.tasks.item import Gold, Item
-from ovbench.tasks.load import Rows, read_split, view_of
+from ovbench.tasks.load import Rows, check_count, read_split, view_of
 from ovbench.tasks.places import DataFolder
+from ovbench.tasks.readers.crema_d import BROKEN
 
 _VIEWS = {
     "iemocap": "iemocap-4class",
@@ -22,7 +23,6 @@ _SPLITS = {("msp-podcast", "test"): "test1"}
 """Data set and split → what the data set calls that split, where it is another name."""
 _CLASSES = {one: one for one in ("neutral", "angry", "sad", "happy")} | {"excited": "happy"}
 """A view's class → the one of this task; items of others are left out."""
-_BROKEN = "1076_MTI_SAD_XX"
 
 
 def read(folder: DataFolder, _part: str, split: str) -> list[tuple[Item, Gold]]:
@@ -54,14 +54,7 @@ def _rows(corpus: DataFolder, split: str) -> Rows:
     card = corpus.card
     name, own = _VIEWS[card.id], _SPLITS.get((card.id, split), split)
     rows, _ = view_of(card.views[name], read_split(card, card.views[name].part, own, corpus))
-    known = card.splits_of(name)[own].items
-    if known is not None and len(rows) != known:
-        raise WrongCountError(
-            f"{len(rows)} items were read",
-            where=f"task {name}, {own}",
-            expected=f"{known}, as its card says",
-            mend=f"see what is missing or too many with: ovbench doctor {card.id}",
-        )
+    check_count(rows, card, name, own)
     return rows
 
 
@@ -70,7 +63,7 @@ def _ours(card: Card, rows: Rows) -> Iterator[tuple[Item, Gold]]:
     for item, gold in rows:
         category = _CLASSES.get(gold.category or "")
         nobody = card.id == "msp-podcast" and item.speaker is None
-        if category is None or nobody or item.id == _BROKEN:
+        if category is None or nobody or item.id == BROKEN:
             continue
         speaker = None if item.speaker is None else f"{card.id}:{item.speaker}"
         yield (

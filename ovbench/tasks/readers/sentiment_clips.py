@@ -11,6 +11,7 @@ Ids are MERBench's in all of them: the video and the clip, joined by an undersco
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,7 +83,7 @@ def _of_mode(folder: DataFolder, path: Path, split: str) -> Iterator[_Clip]:
         mode = row["mode"].strip()
         if mode not in _MODES:
             raise InputError(
-                f"the mode {mode!r}", where=str(path), expected=", ".join(map(repr, _MODES))
+                f"the mode {mode!r:.60}", where=str(path), expected=", ".join(map(repr, _MODES))
             )
         if _MODES[mode] == split:
             yield _clip(folder, row, row["text"].strip(), path)
@@ -95,11 +96,12 @@ def _of_index(folder: DataFolder, path: Path, split: str) -> list[_Clip]:
     found = []
     for entry in table(index, ["index"]):
         place = filled(entry, "index", str(index))
-        if not (place.isascii() and place.isdigit() and int(place) < len(rows)):
+        number = int(place) if re.fullmatch(r"[0-9]{1,9}", place) else len(rows)
+        if number >= len(rows):
             raise InputError(
-                f"the index {place!r}", where=str(index), expected=f"0…{len(rows) - 1}"
+                f"the index {place!r:.60}", where=str(index), expected=f"0…{len(rows) - 1}"
             )
-        found.append(_clip(folder, rows[int(place)], "", path))
+        found.append(_clip(folder, rows[number], "", path))
     return found
 
 

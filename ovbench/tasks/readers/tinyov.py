@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-from importlib import resources
 
 from ovbench.errors import ValidationError
 from ovbench.tasks.item import Gold, Item
 from ovbench.tasks.places import DataFolder
+from ovbench.testbed.bundled import test_file
 from ovbench.testbed.corpus import Example, generate
-
-FILE = resources.files("ovbench.testbed") / "data" / "test.jsonl"
-"""The test split: one item with its gold per line, as ``generate("test")`` makes them."""
 
 
 def read(_folder: DataFolder, _part: str, split: str) -> list[tuple[Item, Gold]]:
@@ -40,10 +37,11 @@ def shipped() -> list[Example]:
     ValidationError
         If the file is missing or damaged.
     """
+    file = test_file()
     try:
-        rows = [json.loads(line) for line in FILE.read_text("utf-8").splitlines()]
+        rows = [json.loads(line) for line in file.read_text("utf-8").splitlines()]
         return [Example(**{**row, "labels": tuple(row["labels"])}) for row in rows]
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise ValidationError(
-            f"{FILE}: the shipped test split cannot be read ({error}). Install ovbench again."
+            f"{file}: the shipped test split cannot be read ({error}). Install ovbench again."
         ) from None

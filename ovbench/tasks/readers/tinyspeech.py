@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import struct
 from pathlib import Path
 from typing import get_args
 
 from ovbench.io.atomic import write_bytes
 from ovbench.io.cache import cache_folder
+from ovbench.io.riff import told_bytes
 from ovbench.normalize.canonical import canonical
 from ovbench.progress import track
 from ovbench.tasks.item import Gold, Item
@@ -73,4 +73,4 @@ def _is_whole(path: Path) -> bool:
         size = path.stat().st_size
     except OSError:
         return False
-    return len(head) == 8 and struct.unpack("<4sI", head) == (b"RIFF", size - 8)
+    return told_bytes(head) == size

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ovbench.normalize.normalizer import UNKNOWN, Normalizer
+from ovbench.normalize.normalizer import UNKNOWN
+from ovbench.normalize.opening import open_normalizer
 from ovbench.systems.pipeline.extractor import emotion_word, extract
 from ovbench.systems.pipeline.negation import has_negation, negated
 
@@ -157,7 +158,7 @@ def test_any_text_gives_distinct_labels_that_the_lexicon_knows(text: str) -> Non
     assert len(set(labels)) == len(labels)
     assert labels == extract(text)
     if labels:
-        assert bool((Normalizer.open().map(labels).codes != UNKNOWN).any(axis=1).all())
+        assert bool((open_normalizer().map(labels).codes != UNKNOWN).any(axis=1).all())
 
 
 @pytest.mark.parametrize(
