@@ -142,7 +142,7 @@ def _of_recipes(
     draws: int,
     cache: bool,
 ) -> Comparison:
-    from ovbench.cli.console import note
+    from ovbench.cli import running
     from ovbench.runs.generation_cache import AnswerCache
     from ovbench.runs.replicate import compare_recipes
 
@@ -158,6 +158,5 @@ def _of_recipes(
         draws=draws,
         cache=kept,
     )
-    if kept is not None and kept.fault:
-        note(f"some answers could not be kept in the cache: {kept.fault}")
+    running.say_cache_fault(kept)
     return found

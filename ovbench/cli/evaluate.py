@@ -159,10 +159,10 @@ def evaluate(
 
 def _say_cached(found: Sequence[RunResult], cache: AnswerCache | None) -> None:
     """What was not generated, and what could not be kept."""
+    from ovbench.cli import running
     from ovbench.cli.console import note
 
     for run in found:
         if run.cached:
             note(f"{run.folder}: {run.cached} answers from the cache (ovbench cache)")
-    if cache is not None and cache.fault:
-        note(f"some answers could not be kept in the cache: {cache.fault}")
+    running.say_cache_fault(cache)

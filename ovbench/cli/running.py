@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from ovbench.errors import InputError
 
 if TYPE_CHECKING:
+    from ovbench.runs.generation_cache import AnswerCache
     from ovbench.runs.place import Place
 
 
@@ -60,6 +61,14 @@ def batch_size(text: str) -> int | Literal["auto"]:
     if not text.isdecimal() or int(text) < 1:
         raise InputError(f"--batch-size {text}", expected="a whole number from 1, or auto")
     return int(text)
+
+
+def say_cache_fault(cache: AnswerCache | None) -> None:
+    """Say why answers could not be kept, where that has happened."""
+    from ovbench.cli.console import note
+
+    if cache is not None and cache.fault:
+        note(f"some answers could not be kept in the cache: {cache.fault}")
 
 
 def say_scale(scale: str, tasks: Sequence[str]) -> None:

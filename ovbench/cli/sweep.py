@@ -101,6 +101,7 @@ def sweep(
         check_figure(plot, {axis.key: axis.values for axis in axes})
     chosen = task or recipe.train_task(scale)
     running.say_scale(scale, [chosen])
+    kept = AnswerCache() if cache else None
     with needs_models("ovbench sweep"), watched():
         found = run(
             model,
@@ -115,8 +116,9 @@ def sweep(
             protocol=protocol,
             batch_size=running.batch_size(batch_size),
             draws=draws,
-            cache=AnswerCache() if cache else None,
+            cache=kept,
         )
+    running.say_cache_fault(kept)
     if json is not None:
         write_json(json, found.to_json())
     if markdown is not None:

@@ -6,20 +6,22 @@ import multiprocessing
 from collections.abc import Callable
 from contextlib import suppress
 from multiprocessing.connection import Connection
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from ovbench.errors import InterruptedRunError, OvbenchError, Terminated
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 
-def run_apart(work: Callable[[T], object], task: T, what: str, kept: str) -> None:
-    """Call ``work(task)`` in a new process, and wait for it.
+def run_apart(work: Callable[[T], R], task: T, what: str, kept: str) -> R:
+    """What ``work(task)`` gives, called in a new process.
 
     Parameters
     ----------
     work, task:
-        A function at the top level of a module, and what it takes; both are pickled.
+        A function at the top level of a module, and what it takes; both are pickled, and so is
+        what it gives.
     what:
         What is going on, for messages: ``training x with seed 0``.
     kept:
@@ -38,7 +40,7 @@ def run_apart(work: Callable[[T], object], task: T, what: str, kept: str) -> Non
     process = context.Process(target=_work, args=(work, task, sender))
     process.start()
     sender.close()
-    said: tuple[str, int] | None = None
+    said: tuple[str, int, object] | None = None
     try:
         # What it says first: it cannot end before a long message has been taken.
         with suppress(EOFError):
@@ -53,24 +55,25 @@ def run_apart(work: Callable[[T], object], task: T, what: str, kept: str) -> Non
             "there."
         ) from None
     died = f"{what[:1].upper()}{what[1:]} died with exit code {process.exitcode}."
-    message, code = said or (died, 1)
+    message, code, found = said or (died, 1, None)
     if message:
         error = OvbenchError(message)
         error.exit_code = code
         raise error
+    return cast(R, found)
 
 
 def _work(work: Callable[[T], object], task: T, sender: Connection) -> None:
-    """Of the child process: work, and send what went wrong, if anything."""
+    """Of the child process: work, and send what went wrong, or what came of it."""
     try:
-        work(task)
+        found = work(task)
     except OvbenchError as error:
-        sender.send((str(error), error.exit_code))
+        sender.send((str(error), error.exit_code, None))
     except (MemoryError, RuntimeError) as error:
         from ovbench.systems.devices import is_out_of_memory
 
         if isinstance(error, RuntimeError) and not is_out_of_memory(error):
             raise
-        sender.send(("There is not enough memory for this.", 1))
+        sender.send(("There is not enough memory for this.", 1, None))
     else:
-        sender.send(("", 0))
+        sender.send(("", 0, found))

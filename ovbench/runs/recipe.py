@@ -14,8 +14,9 @@ from ovbench.runs.engines import HERE, Engine, answerer_of, open_workers
 from ovbench.runs.evaluate import EvalOptions, evaluate
 from ovbench.runs.external import evaluate_external
 from ovbench.runs.hearing import evaluate_hearing
-from ovbench.runs.opened import open_recipe, train_split
+from ovbench.runs.opened import OpenedRecipe, open_recipe, train_split
 from ovbench.runs.parallel import evaluate_together, is_first, process_count
+from ovbench.runs.parallel_ray import RayWorkers
 from ovbench.runs.pipeline import evaluate_pipeline
 from ovbench.runs.place import Place
 from ovbench.runs.preflight import Preflight
@@ -82,15 +83,14 @@ def evaluate_recipe(
     if not isinstance(recipe, CausalLmRecipe) and not is_first():
         return []
     missing = Missing(f"{recipe.name} at scale {where.scale}")
-    loaded = []
-    for task_name in tasks or recipe.eval_tasks(where.scale):
-        with missing.noted():
-            loaded.append(_evaluated(task_name, split))
+    loaded = _loaded(tasks or recipe.eval_tasks(where.scale), split, missing)
     if isinstance(recipe, ExternalRecipe):
         return evaluate_external(recipe, loaded, out, where, chosen, batch_size, missing)
     if isinstance(recipe, PipelineRecipe):
         return evaluate_pipeline(recipe, loaded, out, where, chosen, batch_size, missing)
-    if not isinstance(recipe, CausalLmRecipe | ConstantRecipe):
+    if isinstance(recipe, ConstantRecipe):
+        return _evaluate_constant(recipe, loaded, out, where, chosen, batch_size, missing)
+    if not isinstance(recipe, CausalLmRecipe):
         return evaluate_hearing(
             recipe,
             loaded,
@@ -102,26 +102,23 @@ def evaluate_recipe(
             asked=name,
             on_preflight=on_preflight,
         )
-    if isinstance(recipe, ConstantRecipe):
-        missing.tell()
-        size = CONSTANT_BATCH if batch_size == "auto" else batch_size
-        sized, train = replace(chosen, batch_size=size), recipe.train_task(where.scale)
-        return [_evaluate_constant(recipe, task, train, out, sized) for task in loaded]
     for task in loaded:
         with missing.noted():
             _require_texts(task, recipe, where.scale)
     opened = open_recipe(recipe, where, out, missing, name, engine.backend)
     found = []
     with open_workers(opened, engine.workers) as workers:
-        for task in (opened.described(task, chosen.limit) for task in loaded):
-            size = opened.batch_size if batch_size == "auto" else batch_size
-            builder = opened.contexts(task)
-            about = opened.record(builder)
-            shrink = batch_size == "auto"
-            source = answerer_of(opened, task, builder, chosen.seed, shrink, workers)
-            check = partial(_checked, source, task, size, about, on_preflight)
-            sized = replace(chosen, batch_size=size)
-            found += evaluate_together(source, task, about, out, sized, preflight=check)
+        for task in loaded:
+            found += _evaluate_opened(opened, task, out, chosen, batch_size, workers, on_preflight)
+    return found
+
+
+def _loaded(names: Sequence[str], split: str | None, missing: Missing) -> list[Task]:
+    """The tasks' splits, without what is noted in ``missing``."""
+    found = []
+    for name in names:
+        with missing.noted():
+            found.append(_evaluated(name, split))
     return found
 
 
@@ -157,14 +154,47 @@ def _require_texts(task: Task, recipe: CausalLmRecipe, scale: str) -> None:
         )
 
 
+def _evaluate_opened(
+    opened: OpenedRecipe,
+    task: Task,
+    out: str | Path,
+    options: EvalOptions,
+    batch_size: int | Literal["auto"],
+    workers: RayWorkers | None,
+    told: Callable[[Preflight], None] | None,
+) -> list[RunResult]:
+    """A language model on a task; arguments and result as :func:`evaluate_together`'s."""
+    task, shrink = opened.described(task, options.limit), batch_size == "auto"
+    size = opened.batch_size if batch_size == "auto" else batch_size
+    builder = opened.contexts(task)
+    about = opened.record(builder)
+    source = answerer_of(opened, task, builder, options.seed, shrink, workers)
+    check = partial(_checked, source, task, size, about, told)
+    sized = replace(options, batch_size=size)
+    return evaluate_together(source, task, about, out, sized, preflight=check)
+
+
 def _evaluate_constant(
-    recipe: ConstantRecipe, task: Task, otherwise: str, out: str | Path, options: EvalOptions
-) -> RunResult:
-    train = train_split(task, otherwise, clips=False)
-    about = SystemRecord(
-        name=recipe.name, kind=recipe.kind, recipe=recipe.digest(), train=train.digest()
-    )
-    return evaluate(ConstantSystem(recipe, train, options.seed), task, about, out, options)
+    recipe: ConstantRecipe,
+    tasks: Sequence[Task],
+    out: str | Path,
+    place: Place,
+    options: EvalOptions,
+    batch_size: int | Literal["auto"],
+    missing: Missing,
+) -> list[RunResult]:
+    """Give the constant answers; errors as :func:`evaluate_recipe`."""
+    missing.tell()
+    size = CONSTANT_BATCH if batch_size == "auto" else batch_size
+    chosen, found = replace(options, batch_size=size), []
+    for task in tasks:
+        train = train_split(task, recipe.train_task(place.scale), clips=False)
+        about = SystemRecord(
+            name=recipe.name, kind=recipe.kind, recipe=recipe.digest(), train=train.digest()
+        )
+        system = ConstantSystem(recipe, train, options.seed)
+        found.append(evaluate(system, task, about, out, chosen))
+    return found
 
 
 def _check_engine(recipe: Recipe, engine: Engine) -> None:

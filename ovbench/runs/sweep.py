@@ -41,7 +41,7 @@ from ovbench.runs.scores import prediction_source
 from ovbench.runs.store import read_record
 from ovbench.runs.sweep_fold import FoldJob, answers_of, look_at_fold, run_fold
 from ovbench.scoring import Options, score_files
-from ovbench.scoring.prepare import read_gold
+from ovbench.scoring.prepare import Source, read_gold
 from ovbench.systems import Trainable
 from ovbench.systems.registry import load_trainable
 from ovbench.tasks import Task, load_task
@@ -138,7 +138,8 @@ def sweep(
         That the cells are scored by; by default the task's first, or, where a task asks for one
         class, the first of its protocols that scores classes.
     cache:
-        As :class:`ovbench.runs.evaluate.EvalOptions` has it.
+        As :class:`ovbench.runs.evaluate.EvalOptions` has it; its ``fault`` tells what the
+        processes of the folds could not keep.
 
     Raises
     ------
@@ -153,38 +154,26 @@ def sweep(
     whole = _to_learn_from(task or recipe.train_task(where.scale), split).limited(limit)
     chosen = load_protocol(protocol or _usual(whole))
     read_gold(whole, chosen, Options())  # whether it can be scored is known before it is trained
-    made_of = SweepSettings(
-        model=recipe.name,
-        recipe=recipe.digest(),
-        scale=where.scale,
-        base=where.base,
-        dtype=where.dtype,
+    plain = FoldJob(
+        recipe=recipe,
+        place=where,
         task=whole.id,
         split=split,
         limit=limit,
-        task_digest=whole.digest(),
         folds=folds,
+        fold=1,
         seed=seed,
+        home=home,
+        batch_size=batch_size,
+        cache=cache,
     )
+    made_of = _settings(plain, whole)
     parts = list(fold_splits(whole, folds, seed))
     require_models("ovbench sweep")
     make_folder(home)
     with locked(home):
         remove_unfinished(home, SETTINGS, RESULT)
         _check(home / SETTINGS, made_of)
-        plain = FoldJob(
-            recipe=recipe,
-            place=where,
-            task=whole.id,
-            split=split,
-            limit=limit,
-            folds=folds,
-            fold=1,
-            seed=seed,
-            home=home,
-            batch_size=batch_size,
-            cache=cache,
-        )
         jobs = [_jobs(plain, variant(recipe, axes, cell), cell) for cell in cells(axes)]
         _do([job for of_cell in jobs for job in of_cell], parts, home)
         whole = replace(whole, folds=fold_of_items(whole, folds, seed))
@@ -192,6 +181,23 @@ def sweep(
         found = _scored(made_of, axes, whole, chosen, answers, draws)
         write_text(home / RESULT, found.to_json())
     return found
+
+
+def _settings(plain: FoldJob, whole: Task) -> SweepSettings:
+    """What all cells have in common; ``whole`` is what is dealt to folds."""
+    return SweepSettings(
+        model=plain.recipe.name,
+        recipe=plain.recipe.digest(),
+        scale=plain.place.scale,
+        base=plain.place.base,
+        dtype=plain.place.dtype,
+        task=whole.id,
+        split=plain.split,
+        limit=plain.limit,
+        task_digest=whole.digest(),
+        folds=plain.folds,
+        seed=plain.seed,
+    )
 
 
 def _jobs(plain: FoldJob, recipe: Trainable, cell: Cell) -> list[FoldJob]:
@@ -255,7 +261,9 @@ def _do(jobs: Sequence[FoldJob], parts: Sequence[FoldSplit], home: Path) -> None
         look_at_fold(left[0], parts[left[0].fold - 1])
     for job in track(left, "training and answering folds", len(left)):
         what = f"training {job.home.parent.name}, fold {job.fold} of {job.folds}"
-        run_apart(run_fold, job, what, str(home))
+        fault = run_apart(run_fold, job, what, str(home))
+        if job.cache is not None and fault is not None:
+            job.cache.fault = fault
 
 
 def _answers(jobs: Sequence[FoldJob], parts: Sequence[FoldSplit]) -> list[Prediction]:
@@ -281,24 +289,13 @@ def _scored(
     options = Options(draws=draws, seed=made_of.seed, on_missing="wrong", floors=False)
     sources = [prediction_source(whole, of_cell) for of_cell in answers]
     each = list(cells(axes))
+    names = [cell_name(cell) for cell in each]
     results = [
-        score_files(source, whole, protocol, options).model_copy(
-            update={"predictions": cell_name(cell)}
-        )
-        for cell, source in zip(each, sources, strict=True)
+        score_files(source, whole, protocol, options).model_copy(update={"predictions": name})
+        for name, source in zip(names, sources, strict=True)
     ]
     ranked = [_rank(result) for result in results]
     best = ranked.index(max(ranked))
-    others = [at for at in range(len(each)) if at != best]
-    against: dict[int, Comparison] = {}
-    if draws and others:
-        compared = score_files(
-            sources[best], whole, protocol, options, against=[sources[at] for at in others]
-        )
-        against = {
-            at: one.model_copy(update={"other": cell_name(each[at])})
-            for at, one in zip(others, compared.comparisons, strict=True)
-        }
     return Sweep(
         settings=made_of,
         items=len(whole.items),
@@ -311,9 +308,30 @@ def _scored(
             for cell, result in zip(each, results, strict=True)
         ),
         best=best,
-        against=tuple(against.get(at) for at in range(len(each))),
+        against=_against(best, names, sources, whole, protocol, options),
         notes=_notes(whole),
     )
+
+
+def _against(
+    best: int,
+    names: Sequence[str],
+    sources: Sequence[Source],
+    whole: Task,
+    protocol: Protocol,
+    options: Options,
+) -> tuple[Comparison | None, ...]:
+    """The best cell's pooled score against each other cell's; all None where nothing is drawn."""
+    others = [at for at in range(len(names)) if at != best]
+    found: dict[int, Comparison] = {}
+    if options.draws and others:
+        against = [sources[at] for at in others]
+        compared = score_files(sources[best], whole, protocol, options, against=against)
+        found = {
+            at: one.model_copy(update={"other": names[at]})
+            for at, one in zip(others, compared.comparisons, strict=True)
+        }
+    return tuple(found.get(at) for at in range(len(names)))
 
 
 def _rank(result: Result) -> float:

@@ -54,6 +54,11 @@ class FoldJob:
         task = load_task(self.task, self.split).limited(self.limit)
         return list(fold_splits(task, self.folds, self.seed))[self.fold - 1]
 
+    @property
+    def train_folder(self) -> Path:
+        """Where the training is: a fold is of one recipe and scale, so neither names it."""
+        return self.home / TRAIN
+
     def run_folder(self, held_out: Task) -> Path:
         """Where the answers to the held-out items are."""
         return run_folder(self.home, self.recipe.name, held_out.id, held_out.split)
@@ -67,21 +72,26 @@ def look_at_fold(job: FoldJob, part: FoldSplit) -> None:
     InputError
         If something is missing; all that is missing is told at once.
     """
-    recipe, place, splits = job.recipe, job.place, (part.train, part.dev)
-    if isinstance(recipe, CausalLmRecipe):
-        from ovbench.training.prepare import look
+    from ovbench.training.start import look_at
 
-        own = recipe.scale(place.scale).training.dtype
-        dtype = own if place.dtype == "auto" else place.dtype
-        look(recipe, place.scale, splits, base=place.base, dtype=dtype, device=place.device)
-        return
-    from ovbench.training.speech import look_speech
+    place = job.place
+    look_at(
+        job.recipe,
+        place.scale,
+        (part.train, part.dev),
+        base=place.base,
+        dtype=_dtype(place),
+        device=place.device,
+    )
 
-    look_speech(recipe, place.scale, job.task, base=place.base, splits=splits)
 
-
-def run_fold(job: FoldJob) -> None:
+def run_fold(job: FoldJob) -> str | None:
     """Train and answer; what an earlier process has done of either is not done again.
+
+    Returns
+    -------
+    fault:
+        Why answers could not be kept in the cache, where that has happened.
 
     Raises
     ------
@@ -89,55 +99,52 @@ def run_fold(job: FoldJob) -> None:
         As training and evaluation do.
     """
     part = job.part()
-    out = job.home / TRAIN
-    dtype = None if job.place.dtype == "auto" else job.place.dtype
-    place = replace(job.place, adapter=out)
+    _train(job, part)
+    recipe, place = job.recipe, replace(job.place, adapter=job.train_folder)
     options = EvalOptions(
         seed=job.seed,
         cache=job.cache,
         scoring=Options(draws=0, floors=False),
         command="ovbench sweep",
     )
-    recipe, splits = job.recipe, (part.train, part.dev)
     if isinstance(recipe, CausalLmRecipe):
-        from ovbench.training.train import train
-
-        train(
-            recipe,
-            place.scale,
-            job.seed,
-            out,
-            splits=splits,
-            base=place.base,
-            resume=True,
-            device=place.device,
-            dtype=dtype,
-        )
         _answer(job, recipe, place, part, options)
-        return
-    from ovbench.runs.hearing import evaluate_hearing
-    from ovbench.training.speech import train_speech
+    else:
+        from ovbench.runs.hearing import evaluate_hearing
 
-    train_speech(
-        recipe,
+        evaluate_hearing(
+            recipe,
+            [part.held_out],
+            job.home,
+            place,
+            options,
+            batch_size=job.batch_size,
+            missing=Missing(recipe.name),
+        )
+    return None if job.cache is None else job.cache.fault
+
+
+def _train(job: FoldJob, part: FoldSplit) -> None:
+    """A model that has not seen the held-out fold; a training that was interrupted goes on."""
+    from ovbench.training.start import train_recipe
+
+    place = job.place
+    train_recipe(
+        job.recipe,
         place.scale,
         job.seed,
-        out,
-        splits=splits,
+        job.train_folder,
+        splits=(part.train, part.dev),
         base=place.base,
         resume=True,
         device=place.device,
-        dtype=dtype,
+        dtype=_dtype(place),
     )
-    evaluate_hearing(
-        recipe,
-        [part.held_out],
-        job.home,
-        place,
-        options,
-        batch_size=job.batch_size,
-        missing=Missing(recipe.name),
-    )
+
+
+def _dtype(place: Place) -> str | None:
+    """None: the recipe's own."""
+    return None if place.dtype == "auto" else place.dtype
 
 
 def _answer(

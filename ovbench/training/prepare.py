@@ -21,15 +21,11 @@ from ovbench.systems.prompting import Prompt
 from ovbench.systems.recipe import CausalLmRecipe
 from ovbench.tasks import Task, trainable
 from ovbench.training.encode import Encoded, Pair, encode
-from ovbench.training.splits import split_of, told
+from ovbench.training.splits import Splits, splits_of, told
 
 if TYPE_CHECKING:
     from peft import PeftModel
     from transformers import PreTrainedTokenizerBase
-
-
-Splits = tuple[Task, Task]
-"""What is learnt from, and what checkpoints are chosen on."""
 
 
 @dataclass(frozen=True)
@@ -85,16 +81,13 @@ def look(
         If something is missing; all that is missing is told at once, with the next command.
     """
     backbone, context = str(base or recipe.scale(scale).backbone), recipe.context_at(scale)
-    missing, splits = Missing(f"training {recipe.name} at scale {scale}"), []
+    missing = Missing(f"training {recipe.name} at scale {scale}")
     with missing.noted():
         locate(backbone)
     if backbone != TINY:
         with missing.noted():
             check_training_memory(recipe, scale, backbone, dtype, device)
-    for at, split in enumerate(("train", "dev")):
-        with missing.noted():
-            found = split_of(task, split) if isinstance(task, str) else task[at]
-            splits.append(trainable(found))
+    splits = splits_of(task, missing)
     if context.source != "none":
         with missing.noted():
             open_encoder(context.encoder)

@@ -69,12 +69,12 @@ def report_of(
         best_step=best.step,
         best_loss=best.loss,
         dtype=plan.settings.dtype,
-        device=_device_name(accelerator.device),
+        device=device_name(accelerator.device),
         threads=torch.get_num_threads(),
         processes=accelerator.num_processes,
         resumed=progress.resumed,
         notes=(*ready.notes, *progress.notes),
-        versions={"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
+        versions=versions(),
     )
 
 
@@ -92,7 +92,13 @@ def peak_memory(device: torch.device) -> int:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
-def _device_name(device: torch.device) -> str:
+def device_name(device: torch.device) -> str:
+    """``cpu``, or the accelerator's name."""
     if device.type != "cuda":
         return device.type
     return f"{device} {torch.cuda.get_device_name(device)}"
+
+
+def versions() -> dict[str, str]:
+    """Of Python and the packages that the numbers depend on."""
+    return {"python": platform.python_version()} | {name: version(name) for name in PACKAGES}

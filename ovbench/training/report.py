@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeVar
 
 from pydantic import ValidationError
 
-from ovbench.errors import InputError
 from ovbench.errors import ValidationError as BrokenFileError
 from ovbench.frozen import Frozen
-from ovbench.io.atomic import remove_unfinished
 
 REPORT_FILE = "training.json"
 ADAPTER, LAST = "adapter", "last"
@@ -22,7 +18,7 @@ ADAPTER, LAST = "adapter", "last"
 REPORT_SCHEMA: Literal["ovbench.training/1"] = "ovbench.training/1"
 """Rises whenever a field changes meaning; fields are never reused."""
 
-Report = TypeVar("Report")
+Report = TypeVar("Report", bound="ReportFile")
 Tracker = Literal["tensorboard", "wandb"]
 Ending = Literal["steps", "patience"]
 
@@ -38,7 +34,15 @@ class DevPoint(Frozen):
     """Share of completion tokens that are the most likely one, given the true ones before."""
 
 
-class TrainingReport(Frozen):
+class ReportFile(Frozen):
+    """What :data:`REPORT_FILE` holds, whatever was trained."""
+
+    def to_json(self) -> str:
+        """The report as the file's text; numbers as Python writes them (1e-05)."""
+        return json.dumps(self.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n"
+
+
+class TrainingReport(ReportFile):
     """A finished training run."""
 
     schema_version: Literal["ovbench.training/1"] = REPORT_SCHEMA
@@ -116,54 +120,6 @@ class TrainingReport(Frozen):
     versions: dict[str, str]
     """Of Python and the packages that the numbers depend on."""
 
-    def to_json(self) -> str:
-        """The report as the text of :data:`REPORT_FILE`."""
-        return json.dumps(self.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n"
-
-
-def finished_report(folder: Path, resume: bool, read: Callable[[Path], Report]) -> Report | None:
-    """The report of the finished run in ``folder``, if there is one and it is asked for.
-
-    Raises
-    ------
-    InputError
-        If there is a run, finished or not, and it was not asked to go on.
-    """
-    report = folder / REPORT_FILE
-    if resume:
-        return read(report) if report.exists() else None
-    for name in (REPORT_FILE, LAST, ADAPTER):
-        if (folder / name).exists():
-            state = "a finished training" if report.exists() else "a training that was begun"
-            raise InputError(
-                f"the folder holds {state}",
-                where=str(folder),
-                mend="go on with --resume, or train into another folder",
-            )
-    return None
-
-
-def take_over(folder: Path, resume: bool) -> None:
-    """Look once more, now that ``folder`` is locked, and remove a dead process's unfinished report.
-
-    Raises
-    ------
-    InputError
-        If another process has begun or ended a training here since :func:`finished_report`.
-    """
-    if finished_report(folder, resume, Path) is not None:
-        raise InputError(
-            "another process has ended this training just now",
-            where=str(folder),
-            mend="see its report with the same command",
-        )
-    remove_unfinished(folder, REPORT_FILE)
-
-
-def drop_states(folder: Path) -> None:
-    """Remove the states of a training whose report is written: there is nothing to resume."""
-    shutil.rmtree(folder / LAST, ignore_errors=True)
-
 
 def read_report(path: Path) -> TrainingReport:
     """Read :data:`REPORT_FILE`.
@@ -173,14 +129,24 @@ def read_report(path: Path) -> TrainingReport:
     ValidationError
         If the file is not a training report.
     """
+    return read_as(TrainingReport, path, "a training report")
+
+
+def read_as(kind: type[Report], path: Path, what: str) -> Report:
+    """Read :data:`REPORT_FILE` of one kind of training, ``what`` by name.
+
+    Raises
+    ------
+    ValidationError
+        If the file is no such report.
+    """
     try:
-        return TrainingReport.model_validate_json(path.read_bytes())
+        return kind.model_validate_json(path.read_bytes())
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(map(str, first["loc"])) or "file"
         raise BrokenFileError(
-            f"{path}: not a training report ({field}: {first['msg']}). "
-            "Train again into an empty folder."
+            f"{path}: not {what} ({field}: {first['msg']}). Train again into an empty folder."
         ) from None
 
 

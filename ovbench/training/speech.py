@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import platform
 from dataclasses import replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import get_args
 
@@ -13,7 +11,6 @@ import torch
 from transformers.utils import logging
 
 from ovbench.errors import InputError, OvbenchError
-from ovbench.io.atomic import write_text
 from ovbench.io.folders import make_folder, settle
 from ovbench.io.lock import locked
 from ovbench.systems.devices import is_out_of_memory, resolve_device, resolve_dtype
@@ -23,29 +20,17 @@ from ovbench.systems.hearing.recipes import HearingRecipe, SpeechTraining
 from ovbench.systems.missing import Missing
 from ovbench.systems.recipe import Recipe
 from ovbench.systems.registry import load_recipe
-from ovbench.tasks import trainable
 from ovbench.training.checkpoint import check_kept
-from ovbench.training.prepare import Splits, first_weights
-from ovbench.training.record import PACKAGES, peak_memory
-from ovbench.training.report import (
-    ADAPTER,
-    LAST,
-    REPORT_FILE,
-    drop_states,
-    finished_report,
-    take_over,
-)
-from ovbench.training.speech_data import Examples, balanced_weights, examples
+from ovbench.training.folder import check_finished, finished_report, take_over, write_report
+from ovbench.training.prepare import first_weights
+from ovbench.training.report import ADAPTER, LAST
+from ovbench.training.speech_data import Examples, examples
+from ovbench.training.speech_record import speech_report_of
 from ovbench.training.speech_report import SpeechTrainingReport, read_speech_report
-from ovbench.training.speech_state import (
-    SpeechProgress,
-    SpeechState,
-    load_state,
-    value_of,
-)
+from ovbench.training.speech_state import SpeechProgress, SpeechState, load_state
 from ovbench.training.speech_trainer import SpeechPlan, SpeechTrainer
-from ovbench.training.splits import split_of, told
-from ovbench.training.states import check_identity
+from ovbench.training.splits import Splits, splits_of, told
+from ovbench.training.states import Identity, check_identity
 from ovbench.training.step import randomness_kept
 from ovbench.training.stop import StopRequest, interrupted
 
@@ -102,63 +87,51 @@ def train_speech(
     OvbenchError
         If memory ran out, or writing failed.
     """
-    chosen = _hearing(recipe)
-    where = _device(device)
-    settings = _settings(chosen.scale(scale).training, dtype, where, epochs)
-    folder, task = Path(out), splits[0].id if splits else task or chosen.train_task(scale)
-    report = finished_report(folder, resume, read_speech_report)
-    found = look_speech(chosen, scale, task, base=base, splits=splits)
+    chosen, where = _hearing(recipe), _device(device)
+    plan = SpeechPlan(
+        recipe=chosen,
+        scale=scale,
+        settings=_settings(chosen.scale(scale).training, dtype, where, epochs),
+        task=splits[0].id if splits else task or chosen.train_task(scale),
+        seed=seed,
+        order_seed=seed if batch_order_seed is None else batch_order_seed,
+        out=Path(out),
+        device=where,
+        stop=StopRequest(),
+    )
+    finished = finished_report(plan.out, resume, read_speech_report)
+    found = look_speech(chosen, scale, splits or plan.task, base=base)
     model = build_model(
         chosen,
         scale,
         seed=seed,
         device=where,
-        dtype=settings.dtype,
+        dtype=plan.settings.dtype,
         base=None if base is None else str(base),
     )
-    order = seed if batch_order_seed is None else batch_order_seed
-    identity = {
-        **_identity(chosen, scale, task, settings, model, found),
-        "seed": seed,
-        "batch order seed": order,
-    }
-    if report is not None:
-        check_identity(_identity_of(report), identity, folder, "the finished training here")
-        drop_states(folder)  # of a process that died right after its report
-        return report
+    identity = _identity(plan, model, found)
+    if finished is not None:
+        check_finished(_identity_of(finished), identity, plan.out)
+        return finished
     identity["first weights"] = first_weights(model)
-    make_folder(folder)
-    with locked(folder):
-        take_over(folder, resume)
+    make_folder(plan.out)
+    with locked(plan.out):
+        take_over(plan.out, resume)
         train, dev = (examples(split, model) for split in found)
         dev = replace(dev, notes=(*told(found[1]), *dev.notes))
-        with StopRequest() as stop:
-            plan = SpeechPlan(
-                recipe=chosen,
-                scale=scale,
-                settings=settings,
-                seed=seed,
-                order_seed=order,
-                out=folder,
-                identity=identity,
-                weights=_weights(settings, train, model),
-                device=where,
-                stop=stop,
-            )
-            progress = _trained(model, train, dev, plan, resume)
-        report = _report(plan, progress, model, train, dev, task, found)
-        write_text(folder / REPORT_FILE, report.to_json())
-        drop_states(folder)
+        with plan.stop:
+            progress = _trained(model, train, dev, plan, identity, resume)
+        report = speech_report_of(plan, progress, model, train, dev)
+        write_report(plan.out, report)
     return report
 
 
 def look_speech(
     recipe: Recipe,
     scale: str,
-    task: str,
+    task: str | Splits,
     *,
     base: str | Path | None = None,
-    splits: Splits | None = None,
 ) -> Splits:
     """The task's train and dev splits, or those given, if they and all frozen weights are here.
 
@@ -170,41 +143,35 @@ def look_speech(
         If the recipe is none of a system that hears, a split is a test split, or something is
         missing; all that is missing is told at once, with the next command.
     """
-    chosen, found = _hearing(recipe), []
+    chosen = _hearing(recipe)
     missing = Missing(f"training {chosen.name} at scale {scale}")
     locate_frozen_parts(chosen, scale, base, missing)
-    for at, name in enumerate(("train", "dev")):
-        with missing.noted():
-            found.append(trainable(splits[at]) if splits else split_of(task, name))
+    found = splits_of(task, missing)
     locate_features(chosen, scale, [item for one in found for item in one.items], missing)
     missing.tell()
     train, dev = found
     return train, dev
 
 
-def _weights(
-    settings: SpeechTraining, train: Examples, model: SpeechModel
-) -> tuple[float, ...] | None:
-    """Of the classes, in their order; None: all weigh alike."""
-    if settings.class_weights == "none":
-        return None
-    return tuple(balanced_weights(train.categories, model.classes))
-
-
 def _trained(
-    model: SpeechModel, train: Examples, dev: Examples, plan: SpeechPlan, resume: bool
+    model: SpeechModel,
+    train: Examples,
+    dev: Examples,
+    plan: SpeechPlan,
+    identity: Identity,
+    resume: bool,
 ) -> SpeechProgress:
     """The run, from its beginning or its newest state to its end."""
     settle(plan.out / ADAPTER)
     progress = SpeechProgress(plan.settings.choose_by, notes=[*train.notes, *dev.notes])
-    state = _state(plan) if resume else None
+    state = _state(plan, identity) if resume else None
     if state is not None:
         progress = state.progress
         progress.resumed += 1
     before = logging.get_verbosity()
     try:
         with randomness_kept(plan.device):
-            trainer = SpeechTrainer(model, train, dev, plan, progress)
+            trainer = SpeechTrainer(model, train, dev, plan, progress, identity)
             if plan.device.type == "cuda":
                 torch.cuda.reset_peak_memory_stats(plan.device)
             if not plan.finished(progress):
@@ -224,14 +191,14 @@ def _trained(
     return progress
 
 
-def _state(plan: SpeechPlan) -> SpeechState | None:
+def _state(plan: SpeechPlan, identity: Identity) -> SpeechState | None:
     """The newest whole state of this run, if there is one."""
     last = plan.out / LAST
     found = load_state(last)
     if found is None:
         return None
     state, damaged = found
-    check_identity(state.identity, plan.identity, last, "the saved state")
+    check_identity(state.identity, identity, last, "the saved state")
     best = state.progress.best
     if best:
         check_kept(plan.out / ADAPTER, f"epoch {best.epoch}")
@@ -283,24 +250,19 @@ def _settings(
     return changed
 
 
-def _identity(
-    recipe: HearingRecipe,
-    scale: str,
-    task: str,
-    settings: SpeechTraining,
-    model: SpeechModel,
-    splits: Splits,
-) -> dict[str, str | int]:
-    """What a run is of, but for its seeds."""
+def _identity(plan: SpeechPlan, model: SpeechModel, splits: Splits) -> dict[str, str | int]:
+    """What a run is of."""
     return {
-        "recipe": recipe.digest(),
-        "scale": scale,
-        "task": task,
-        "dtype": settings.dtype,
-        "epochs": settings.epochs,
+        "recipe": plan.recipe.digest(),
+        "scale": plan.scale,
+        "task": plan.task,
+        "dtype": plan.settings.dtype,
+        "epochs": plan.settings.epochs,
         **model.provenance(),
         "train split": splits[0].digest(),
         "dev split": splits[1].digest(),
+        "seed": plan.seed,
+        "batch order seed": plan.order_seed,
     }
 
 
@@ -318,59 +280,3 @@ def _identity_of(report: SpeechTrainingReport) -> dict[str, str | int]:
         "train split": report.train_digest,
         "dev split": report.dev_digest,
     }
-
-
-def _report(
-    plan: SpeechPlan,
-    progress: SpeechProgress,
-    model: SpeechModel,
-    train: Examples,
-    dev: Examples,
-    task: str,
-    splits: Splits,
-) -> SpeechTrainingReport:
-    best = progress.best
-    assert best is not None  # every epoch is evaluated
-    settings, weights = plan.settings, plan.weights
-    epochs, seconds = len(progress.curve), progress.train_seconds
-    named = {} if weights is None else dict(zip(model.classes, weights, strict=True))
-    cuda = plan.device.type == "cuda"
-    return SpeechTrainingReport(
-        system=plan.recipe.name,
-        kind=plan.recipe.kind,
-        scale=plan.scale,
-        recipe_digest=plan.recipe.digest(),
-        parts=model.provenance(),
-        task=task,
-        train_digest=splits[0].digest(),
-        dev_digest=splits[1].digest(),
-        classes={name: train.categories.count(name) for name in model.classes},
-        class_weights=named or None,
-        train_items=train.statuses,
-        dev_items=dev.statuses,
-        seed=plan.seed,
-        batch_order_seed=plan.order_seed,
-        epochs=epochs,
-        planned_epochs=settings.epochs,
-        steps=progress.curve[-1].step,
-        ended_by="epochs" if epochs == settings.epochs else "patience",
-        batch_size=settings.batch_size,
-        trainable_parameters=sum(p.numel() for p in model.parameters() if p.requires_grad),
-        total_parameters=sum(p.numel() for p in model.parameters()),
-        curve=tuple(progress.curve),
-        chosen_by=settings.choose_by,
-        best_epoch=best.epoch,
-        best_value=value_of(best, settings.choose_by),
-        train_seconds=seconds,
-        eval_seconds=progress.eval_seconds,
-        items_per_second=epochs * len(train.items) / seconds,
-        peak_memory_bytes=peak_memory(plan.device),
-        dtype=settings.dtype,
-        device=f"{plan.device} {torch.cuda.get_device_name(plan.device)}"
-        if cuda
-        else plan.device.type,
-        threads=torch.get_num_threads(),
-        resumed=progress.resumed,
-        notes=tuple(progress.notes),
-        versions={"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
-    )

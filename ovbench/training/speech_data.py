@@ -12,6 +12,7 @@ from ovbench.metrics import categorical
 from ovbench.normalize.canonical import canonical
 from ovbench.progress import track
 from ovbench.systems.hearing.base import SpeechModel
+from ovbench.systems.hearing.recipes import SpeechTraining
 from ovbench.tasks import Gold, Item, Task
 
 SHOWN = 3
@@ -98,6 +99,15 @@ def examples(split: Task, model: SpeechModel) -> Examples:
         tuple(notes),
         split.digest(),
     )
+
+
+def class_weights(
+    settings: SpeechTraining, train: Examples, classes: Sequence[str]
+) -> list[float] | None:
+    """Of the classes in the loss, in their order; None: all weigh alike."""
+    if settings.class_weights == "none":
+        return None
+    return balanced_weights(train.categories, classes)
 
 
 def balanced_weights(categories: Sequence[str], classes: Sequence[str]) -> list[float]:

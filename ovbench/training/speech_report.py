@@ -6,11 +6,8 @@ import json
 from pathlib import Path
 from typing import Literal
 
-from pydantic import ValidationError
-
-from ovbench.errors import ValidationError as BrokenFileError
 from ovbench.frozen import Frozen
-from ovbench.training.report import TrainingReport, read_report
+from ovbench.training.report import ReportFile, TrainingReport, read_as, read_report
 
 SPEECH_SCHEMA: Literal["ovbench.speech-training/1"] = "ovbench.speech-training/1"
 """Rises whenever a field changes meaning; fields are never reused."""
@@ -39,7 +36,7 @@ class EpochPoint(Frozen):
     """Share of dev items that are answered rightly: WA."""
 
 
-class SpeechTrainingReport(Frozen):
+class SpeechTrainingReport(ReportFile):
     """A finished training run of a system that hears."""
 
     schema_version: Literal["ovbench.speech-training/1"] = SPEECH_SCHEMA
@@ -111,10 +108,6 @@ class SpeechTrainingReport(Frozen):
     versions: dict[str, str]
     """Of Python and the packages that the numbers depend on."""
 
-    def to_json(self) -> str:
-        """The report as the text of ``training.json``."""
-        return json.dumps(self.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n"
-
 
 def read_any_report(path: Path) -> TrainingReport | SpeechTrainingReport:
     """Read a ``training.json``, of whichever kind of system.
@@ -139,12 +132,5 @@ def read_speech_report(path: Path) -> SpeechTrainingReport:
     ValidationError
         If the file is not the report of a system that hears.
     """
-    try:
-        return SpeechTrainingReport.model_validate_json(path.read_bytes())
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(map(str, first["loc"])) or "file"
-        raise BrokenFileError(
-            f"{path}: not a training report of a system that hears ({field}: {first['msg']}). "
-            "Train again into an empty folder."
-        ) from None
+    what = "a training report of a system that hears"
+    return read_as(SpeechTrainingReport, path, what)

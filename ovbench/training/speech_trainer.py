@@ -34,7 +34,7 @@ from ovbench.systems.hearing.clips import Clips
 from ovbench.systems.hearing.recipes import HearingRecipe, SpeechTraining
 from ovbench.systems.hearing.saved import save_speech_model
 from ovbench.training.report import ADAPTER, LAST
-from ovbench.training.speech_data import Examples, dev_scores
+from ovbench.training.speech_data import Examples, class_weights, dev_scores
 from ovbench.training.speech_report import EpochPoint
 from ovbench.training.speech_state import (
     SpeechProgress,
@@ -57,17 +57,15 @@ class SpeechPlan:
 
     recipe: HearingRecipe
     scale: str
+    task: str
+    """Name of what is learnt from."""
     settings: SpeechTraining
     seed: int
     """Of dropout; the model was built with it."""
     order_seed: int
     """Of the order of the items."""
     out: Path
-    """Folder for :data:`ADAPTER` and :data:`LAST`; it exists."""
-    identity: Identity
-    """What a saved state must agree with to be resumed."""
-    weights: tuple[float, ...] | None
-    """Of the classes in the loss, in the order of the model's outputs."""
+    """Folder for :data:`ADAPTER` and :data:`LAST`; it exists once training begins."""
     device: torch.device
     stop: StopRequest
 
@@ -81,6 +79,8 @@ class SpeechPlan:
 class SpeechTrainer(Trainer):
     """A training run, from its beginning or from a state.
 
+    ``identity`` is what a saved state must agree with to be resumed.
+
     Raises, from :meth:`run`, :class:`NonFiniteError` if the loss is no number any more.
     """
 
@@ -91,14 +91,15 @@ class SpeechTrainer(Trainer):
         dev: Examples,
         plan: SpeechPlan,
         progress: SpeechProgress,
+        identity: Identity,
     ) -> None:
         self.speech, self.learnt, self.dev, self.plan = model, train, dev, plan
-        self.progress = progress
+        self.progress, self.identity = progress, identity
         self.begun, self.last_rate = time.perf_counter(), plan.settings.learning_rate
         self.steps_per_epoch = math.ceil(len(train.items) / plan.settings.batch_size)
         self.order = _Order(len(train.items), plan.order_seed)
         self._resumed: SpeechState | None = None
-        weights = plan.weights
+        weights = class_weights(plan.settings, train, model.classes)
         self._weights = None if weights is None else torch.tensor(weights, device=plan.device)
         super().__init__(
             model=model,
@@ -201,7 +202,7 @@ class SpeechTrainer(Trainer):
         save_state(
             self.plan.out / LAST,
             self.progress,
-            self.plan.identity,
+            self.identity,
             parameters=self.speech.trained_state(),
             optimizer=cast(Any, self.optimizer).state_dict(),
             scheduler=cast(Any, self.lr_scheduler).state_dict(),

@@ -5,9 +5,28 @@ from __future__ import annotations
 import re
 
 from ovbench.errors import InputError
+from ovbench.systems.missing import Missing
 from ovbench.tasks import Task, load_task, trainable
 from ovbench.tasks.card import card_of
 from ovbench.tasks.stratified import HELD_OUT, held_out
+
+Splits = tuple[Task, Task]
+"""What is learnt from, and what checkpoints are chosen on."""
+
+
+def splits_of(task: str | Splits, missing: Missing) -> list[Task]:
+    """The task's train and dev splits, or those given, without what is noted in ``missing``.
+
+    Raises
+    ------
+    UnknownNameError
+        If the task does not exist.
+    """
+    found: list[Task] = []
+    for at, name in enumerate(("train", "dev")):
+        with missing.noted():
+            found.append(trainable(split_of(task, name) if isinstance(task, str) else task[at]))
+    return found
 
 
 def split_of(task: str, split: str) -> Task:

@@ -11,9 +11,9 @@ from ovbench.systems.recipe import TRAINABLE, CausalLmRecipe, Recipe
 from ovbench.systems.registry import nothing_to_train
 
 if TYPE_CHECKING:
-    from ovbench.training.prepare import Splits
     from ovbench.training.report import StepReport, TrainingReport
     from ovbench.training.speech_report import SpeechTrainingReport
+    from ovbench.training.splits import Splits
 
 
 def train_recipe(
@@ -95,13 +95,13 @@ def train_recipe(
 def look_at(
     recipe: Recipe,
     scale: str,
-    task: str,
+    task: str | Splits,
     *,
     base: str | None,
     dtype: str | None,
     device: str,
 ) -> None:
-    """Go on if all that a training needs is there.
+    """Go on if all that a training on a task, or on splits of one, needs is there.
 
     Raises
     ------

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 import torch
 
 from ovbench.errors import InputError, MissingExtraError, UnknownNameError
-from ovbench.io.atomic import write_text
 from ovbench.io.folders import make_folder
 from ovbench.io.lock import locked
 from ovbench.systems.backbones import locate, weights_sha256
@@ -23,22 +23,13 @@ from ovbench.systems.saved import write_adapter
 from ovbench.systems.settings import TrainingSettings
 from ovbench.training.buckets import steps_per_epoch
 from ovbench.training.checkpoint import Progress
+from ovbench.training.folder import check_finished, finished_report, take_over, write_report
 from ovbench.training.loop import Plan, fit
-from ovbench.training.prepare import Ready, Splits, look, prepare
+from ovbench.training.prepare import Ready, look, prepare
 from ovbench.training.processes import open_accelerator
 from ovbench.training.record import report_of
-from ovbench.training.report import (
-    REPORT_FILE,
-    StepReport,
-    Tracker,
-    TrainingReport,
-    drop_states,
-    finished_report,
-    read_report,
-    take_over,
-)
-from ovbench.training.splits import split_of
-from ovbench.training.states import check_identity
+from ovbench.training.report import StepReport, Tracker, TrainingReport, read_report
+from ovbench.training.splits import Splits, split_of
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -105,60 +96,109 @@ def train(
         As :func:`ovbench.training.loop.fit`.
     """
     chosen = _trained(recipe)
-    settings = _settings(chosen.scale(scale).training, dtype, device, steps)
-    folder, order = Path(out), seed if batch_order_seed is None else batch_order_seed
-    task = splits[0].id if splits else task or chosen.train_task(scale)
-    asked: dict[str, str | int] = {
-        "recipe": chosen.digest(),
-        "scale": scale,
-        "task": task,
-        "seed": seed,
-        "batch order seed": order,
-        "dtype": settings.dtype,
-    }
-    finished = finished_report(folder, resume, read_report)
+    run = _Run(
+        recipe=chosen,
+        scale=scale,
+        settings=_settings(chosen.scale(scale).training, dtype, device, steps),
+        data=splits or task or chosen.train_task(scale),
+        base=base,
+        seed=seed,
+        batch_order_seed=seed if batch_order_seed is None else batch_order_seed,
+        out=Path(out),
+    )
+    finished = finished_report(run.out, resume, read_report)
     if finished:
-        made_of = _made_of(chosen, scale, splits or task, base)
-        _check_same(finished, asked | made_of, settings.steps, folder)
-        drop_states(folder)  # of a process that died right after its report
+        run.check(finished)
         return finished
     followed = _tracker(tracker) if tracker else None
-    splits = look(
-        chosen, scale, splits or task, base=base, dtype=settings.dtype, device=device or "auto"
-    )
-    make_folder(folder)  # before anything large is loaded in vain
-    accelerator = open_accelerator(device or "auto", settings.dtype, followed, folder / LOGS)
-    with locked(folder) if accelerator.is_main_process else nullcontext():
+    found = run.look(device or "auto")
+    make_folder(run.out)  # before anything large is loaded in vain
+    accelerator = open_accelerator(device or "auto", run.settings.dtype, followed, run.out / LOGS)
+    with locked(run.out) if accelerator.is_main_process else nullcontext():
         if accelerator.is_main_process:
-            take_over(folder, resume)
-        ready = prepare(
-            chosen,
-            scale,
-            seed,
-            splits,
-            base=base,
-            dtype=settings.dtype,
-            device=accelerator.device,
-        )
-        total = _steps(settings, len(ready.train))
-        shape: dict[str, str | int] = {"steps": total, "processes": accelerator.num_processes}
-        plan = Plan(
-            name=chosen.name,
-            settings=settings,
-            steps=total,
-            seed=seed,
-            batch_order_seed=order,
-            out=folder,
-            identity={**asked, **ready.identity(), **shape},
-            save_adapter=lambda place: _save(ready, place),
-        )
+            take_over(run.out, resume)
+        ready = run.prepare(found, accelerator.device)
+        plan = run.plan(ready, accelerator.num_processes)
         progress = _followed(ready, plan, accelerator, followed, resume, on_step)
         report = report_of(ready, plan, progress, accelerator)
         if accelerator.is_main_process:
-            write_text(folder / REPORT_FILE, report.to_json())
-            drop_states(folder)
+            write_report(run.out, report)
         accelerator.wait_for_everyone()
     return report
+
+
+@dataclass(frozen=True)
+class _Run:
+    """A training as it was asked for, the recipe's own in place of what was left out."""
+
+    recipe: CausalLmRecipe
+    scale: str
+    settings: TrainingSettings
+    data: str | Splits
+    """A task by name, or what to learn from and what to choose checkpoints on."""
+    base: str | Path | None
+    seed: int
+    batch_order_seed: int
+    out: Path
+
+    def identity(self) -> dict[str, str | int]:
+        """What is known of it before anything is read."""
+        return {
+            "recipe": self.recipe.digest(),
+            "scale": self.scale,
+            "task": self.data if isinstance(self.data, str) else self.data[0].id,
+            "seed": self.seed,
+            "batch order seed": self.batch_order_seed,
+            "dtype": self.settings.dtype,
+        }
+
+    def check(self, finished: TrainingReport) -> None:
+        """Refuse a finished training that is not this one, without loading a model."""
+        data = self.data
+        train, dev = (
+            [split_of(data, split) for split in ("train", "dev")] if isinstance(data, str) else data
+        )
+        backbone = self.base or self.recipe.scale(self.scale).backbone
+        known = self.identity() | {
+            "base": weights_sha256(locate(str(backbone))),
+            "train split": train.digest(),
+            "dev split": dev.digest(),
+            "steps": self.settings.steps or finished.planned_steps,
+        }
+        there = _identity_of(finished)
+        check_finished(there, {key: known[key] for key in there}, self.out)
+
+    def look(self, device: str) -> Splits:
+        """:func:`ovbench.training.prepare.look` for it."""
+        dtype = self.settings.dtype
+        return look(self.recipe, self.scale, self.data, base=self.base, dtype=dtype, device=device)
+
+    def prepare(self, splits: Splits, device: torch.device) -> Ready:
+        """:func:`ovbench.training.prepare.prepare` for it."""
+        return prepare(
+            self.recipe,
+            self.scale,
+            self.seed,
+            splits,
+            base=self.base,
+            dtype=self.settings.dtype,
+            device=device,
+        )
+
+    def plan(self, ready: Ready, processes: int) -> Plan:
+        """What the loop is told."""
+        steps = _steps(self.settings, len(ready.train))
+        shape: dict[str, str | int] = {"steps": steps, "processes": processes}
+        return Plan(
+            name=self.recipe.name,
+            settings=self.settings,
+            steps=steps,
+            seed=self.seed,
+            batch_order_seed=self.batch_order_seed,
+            out=self.out,
+            identity={**self.identity(), **ready.identity(), **shape},
+            save_adapter=lambda place: _save(ready, place),
+        )
 
 
 def _save(ready: Ready, folder: Path) -> None:
@@ -232,25 +272,9 @@ def _steps(settings: TrainingSettings, items: int) -> int:
     return max(1, math.ceil((settings.epochs or 0) * per_epoch))
 
 
-def _made_of(
-    recipe: CausalLmRecipe, scale: str, task: str | Splits, base: str | Path | None
-) -> dict[str, str | int]:
-    """Hashes of what a training is made of, without loading a model."""
-    train, dev = (
-        [split_of(task, split) for split in ("train", "dev")] if isinstance(task, str) else task
-    )
+def _identity_of(report: TrainingReport) -> dict[str, str | int | None]:
+    """What a finished run was of; not its task, which its report lacks: its splits tell more."""
     return {
-        "base": weights_sha256(locate(str(base or recipe.scale(scale).backbone))),
-        "train split": train.digest(),
-        "dev split": dev.digest(),
-    }
-
-
-def _check_same(
-    report: TrainingReport, asked: Mapping[str, str | int], steps: int | None, folder: Path
-) -> None:
-    """Refuse a finished run that is not the one asked for."""
-    there = {
         "recipe": report.recipe_digest,
         "scale": report.scale,
         "seed": report.seed,
@@ -261,10 +285,6 @@ def _check_same(
         "dev split": report.dev_digest,
         "steps": report.planned_steps,
     }
-    known = {**asked, "steps": steps or report.planned_steps}
-    # The report has no task: its splits tell more.
-    wanted = {key: known[key] for key in there}
-    check_identity(there, wanted, folder, "the finished training here")
 
 
 def _tracker(name: str) -> Tracker:

@@ -13,6 +13,7 @@ from ovbench.cli import score as score_command
 from ovbench.cli import sweep as sweep_command
 from ovbench.errors import InputError
 from ovbench.runs import sweep as sweep_module
+from ovbench.runs.generation_cache import AnswerCache
 from ovbench.runs.grid import read_grid
 from ovbench.systems.registry import load_trainable
 from ovbench.tasks import folds
@@ -113,6 +114,22 @@ def test_the_help_tells_how_cells_are_ranked_and_shows_a_grid_that_is_one(
     with pytest.raises(InputError, match="far enough"):
         sweep(*line.split(), "--out", tmp_path)
     assert asked == [{"lora_r": (16, 32, 64), "lora_alpha": (32, 64)}]
+
+
+def test_what_the_cache_could_not_keep_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Found:
+        def to_json(self) -> str:
+            return "{}\n"
+
+    def fail(model: str, texts: list[str], *, cache: AnswerCache, **options: object) -> Found:
+        cache.fault = "no room"
+        return Found()
+
+    monkeypatch.setattr(sweep_module, "sweep", fail)
+    words = [*MODEL, "--grid", "lora_r=2", "--json", "-"]
+    done = runner.invoke(app_of(sweep_command.sweep), words, catch_exceptions=False)
+    assert done.stdout == "{}\n"
+    assert "could not be kept in the cache: no room" in " ".join(done.stderr.split())
 
 
 def files(folder: Path) -> tuple[Path, Path]:

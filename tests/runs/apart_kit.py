@@ -12,6 +12,14 @@ from ovbench.errors import InputError
 from ovbench.runs.apart import run_apart
 
 
+def who(told: str) -> tuple[str, int]:
+    return told, os.getpid()
+
+
+def nothing(_: object) -> None:
+    pass
+
+
 def fail(what: str) -> None:
     raise InputError(what)
 

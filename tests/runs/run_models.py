@@ -18,7 +18,7 @@ from ovbench.systems.answers import Answer
 from ovbench.systems.generation import CausalLmSystem
 from ovbench.systems.loading import Base, build, load_base
 from ovbench.systems.prompting import Prompt
-from ovbench.systems.saved import save_adapter
+from ovbench.systems.saved import write_adapter
 from ovbench.systems.settings import Decoding
 
 DIM = 6
@@ -132,5 +132,6 @@ def make_adapter(name: str, base_folder: Path, folder: Path, seed: int = 0) -> P
         for key, parameter in model.named_parameters():
             if "lora_B" in key:
                 parameter.normal_(std=0.3)
-    save_adapter(model, folder, base)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_adapter(model, folder, base)
     return folder

@@ -45,9 +45,9 @@ def load(name: str, split: str | None = None, **_: Any) -> Task:
     return replace(task, id="tinyov-6class", split=split, role="train")
 
 
-def here(work: Callable[[Any], object], task: Any, what: str, kept: str) -> None:
+def here(work: Callable[[Any], Any], task: Any, what: str, kept: str) -> Any:
     """In place of a process of its own."""
-    work(task)
+    return work(task)
 
 
 def run(recipe: Path, base: Path, out: Path, grid: tuple[str, ...] = GRID, **options: Any) -> Sweep:
@@ -70,7 +70,7 @@ def killed(recipe: str, base: str, out: str) -> None:
     CausalLmSystem.predict = predict  # type: ignore[method-assign]
     for module in (sweep_module, sweep_fold):
         module.load_task = load  # type: ignore[attr-defined]
-    sweep_module.run_apart = here  # type: ignore[assignment]
+    sweep_module.run_apart = here
     run(Path(recipe), Path(base), Path(out))
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import apart_kit
@@ -170,6 +172,13 @@ def test_an_unknown_setting_suggests_the_nearest() -> None:
 # --- a process of its own ----------------------------------------------------------------------
 
 
+def test_what_comes_of_the_work_comes_back() -> None:
+    pid = run_apart(apart_kit.who, "told", "asking", "nowhere")
+    assert pid[0] == "told"
+    assert pid[1] != os.getpid()
+    assert run_apart(apart_kit.nothing, 1, "asking", "nowhere") is None
+
+
 def test_what_fails_in_the_process_is_told_here() -> None:
     with pytest.raises(OvbenchError, match="no such weights") as caught:
         run_apart(apart_kit.fail, "no such weights", "training x", "out")
@@ -186,9 +195,11 @@ def in_process(monkeypatch: pytest.MonkeyPatch) -> list[sweep_fold.FoldJob]:
     """Folds are trained in this process, on a small task; every one is noted."""
     done: list[sweep_fold.FoldJob] = []
 
-    def here(work: object, job: sweep_fold.FoldJob, what: str, kept: str) -> None:
+    def here(
+        work: Callable[[sweep_fold.FoldJob], object], job: sweep_fold.FoldJob, what: str, kept: str
+    ) -> object:
         done.append(job)
-        kit.here(work, job, what, kept)  # type: ignore[arg-type]
+        return kit.here(work, job, what, kept)
 
     monkeypatch.setattr(sweep_module, "run_apart", here)
     for module in (sweep_module, sweep_fold):
@@ -327,6 +338,27 @@ def test_the_same_weights_elsewhere_answer_from_the_cache(
     assert len(asked) == 2 * batches
     costs = [json.loads(path.read_bytes()) for path in (tmp_path / "b").rglob("cost.json")]
     assert [(cost["items"], cost["cached"], cost["seconds"]) for cost in costs] == [(0, 18, 0)] * 2
+
+
+def test_what_the_folds_cannot_keep_is_known_to_the_caller(
+    tmp_path: Path,
+    base_folder: Path,
+    in_process: list[sweep_fold.FoldJob],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A fold has its own copy of the cache, as in a process of its own."""
+
+    def copied(work: Callable[[object], object], job: object, what: str, kept: str) -> object:
+        return pickle.loads(pickle.dumps(work(pickle.loads(pickle.dumps(job)))))
+
+    monkeypatch.setattr(sweep_module, "run_apart", copied)
+    own = kit.short_recipe(tmp_path / "recipes")
+    (tmp_path / "file").write_text("in the way of a folder")
+    for folder, told in (("good", False), ("file/cache", True)):
+        cache = AnswerCache(tmp_path / folder)
+        out = tmp_path / f"out-{told}"
+        kit.run(own, base_folder, out, ("lora_r=2", "steps=1"), draws=0, cache=cache)
+        assert (str(tmp_path / "file") in (cache.fault or "")) == told, cache.fault
 
 
 def test_unfinished_files_of_a_killed_sweep_are_removed(

@@ -22,7 +22,7 @@ from ovbench.systems.hearing.classifier import SpeechClassifier  # noqa: E402
 from ovbench.systems.hearing.recipes import SpeechClassifierRecipe  # noqa: E402
 from ovbench.systems.registry import bundled_folder  # noqa: E402
 from ovbench.tasks import Gold, Item, Task  # noqa: E402
-from ovbench.training import speech  # noqa: E402
+from ovbench.training import speech, splits  # noqa: E402
 from ovbench.training.speech_report import SpeechTrainingReport  # noqa: E402
 
 PITCHES = {"sad": 300.0, "happy": 1_200.0, "angry": 3_000.0}
@@ -70,14 +70,14 @@ def recipe(method: str = "lora", **training: Any) -> SpeechClassifierRecipe:
 
 def train(out: Path, data: Path, **options: Any) -> SpeechTrainingReport:
     """A run on the tones, on the CPU."""
-    former = speech.split_of
-    speech.split_of = lambda task, name: split(data, name)
+    former = splits.split_of
+    splits.split_of = lambda task, name: split(data, name)
     chosen = options.pop("recipe", None) or recipe()
     seed = options.pop("seed", 0)
     try:
         return speech.train_speech(chosen, "tiny", seed, out, device="cpu", **options)
     finally:
-        speech.split_of = former
+        splits.split_of = former
 
 
 def before_step(step: int, number: int) -> Any:
