@@ -22,6 +22,8 @@ CHANGED = "another clip of that name, or other words or another speaker"
 OTHER = "another describer, or of other settings or statistics"
 UNMARKED = "an earlier version, which did not say by a hash which clip it heard"
 """Why a clip is described anew that a file describes."""
+_FIRST = b'{"id":'
+"""How every line begins."""
 BEFORE = ".before"
 """Added to the name of a file for the copy of what it was."""
 
@@ -209,7 +211,7 @@ def _parse(path: Path) -> tuple[list[tuple[Description, bytes]], bool]:
         try:
             one = Description.model_validate_json(line)
         except PydanticError:
-            if number == len(lines) and not line.endswith(b"\n"):
+            if number == len(lines) and not line.endswith(b"\n") and (whole or _begun(line)):
                 return whole, True
             raise ValidationError(
                 f"{path}, line {number}: not a description. The file was changed by something "
@@ -219,3 +221,8 @@ def _parse(path: Path) -> tuple[list[tuple[Description, bytes]], bool]:
             return whole, True
         whole.append((one, line))
     return whole, False
+
+
+def _begun(line: bytes) -> bool:
+    """Whether it may be the beginning of a description, and not of somebody's own file."""
+    return line.startswith(_FIRST) or _FIRST.startswith(line.rstrip(b"\0"))

@@ -105,6 +105,28 @@ def test_wherever_the_last_line_is_torn_it_is_mended(tmp_path: Path) -> None:
         assert out.read_bytes() == data
 
 
+@pytest.mark.parametrize("kept", [0, 3, 40])
+@pytest.mark.parametrize("behind", [b"", bytes(50)])
+def test_a_first_line_that_is_torn_is_mended(tmp_path: Path, kept: int, behind: bytes) -> None:
+    out = tmp_path / "d.jsonl"
+    write_descriptions(out, Scripted(), CLIPS[:3])
+    data = out.read_bytes()
+    out.write_bytes(data[:kept] + behind)
+    write_descriptions(out, Scripted(), CLIPS[:3])
+    assert out.read_bytes() == data
+
+
+@pytest.mark.parametrize(
+    "theirs", [b'{"important": "results of a week"}', b"notes", b'["a"]', b"7"]
+)
+def test_somebody_s_own_line_without_an_end_is_kept(tmp_path: Path, theirs: bytes) -> None:
+    out = tmp_path / "d.jsonl"
+    out.write_bytes(theirs)
+    with pytest.raises(ValidationError, match="line 1: not a description"):
+        write_descriptions(out, Scripted(), CLIPS[:3])
+    assert out.read_bytes() == theirs
+
+
 def test_another_describer_does_all_again_and_never_mixes(tmp_path: Path) -> None:
     out = tmp_path / "d.jsonl"
     write_descriptions(out, Scripted(), CLIPS)
