@@ -22,6 +22,28 @@ LONGEST = 10_000
 """Characters of the longest message; what is said after them would not be read."""
 
 
+def visible(text: str) -> str:
+    """``text`` with an escape for each character that a terminal would obey in place of showing.
+
+    Line breaks stay, but no line after the first begins at the margin, so that what is quoted
+    cannot pass for a line of ovbench's own.
+    """
+    lines = [
+        "".join(c if c.isprintable() or c == "\t" else ascii(c)[1:-1] for c in line)
+        for line in text.split("\n")
+    ]
+    return "\n".join([*lines[:1], *(_indented(line) for line in lines[1:])])
+
+
+def _indented(line: str) -> str:
+    return line if not line or line[0] in " \t" else f"  {line}"
+
+
+def one_line(text: str) -> str:
+    """``text``, which names something, with escapes for its line breaks."""
+    return text.replace("\r", "\\r").replace("\n", "\\n")
+
+
 class OvbenchError(Exception):
     """Base of every error that ovbench raises on purpose; the end of a long message is left out."""
 
@@ -35,7 +57,7 @@ class OvbenchError(Exception):
 
         Messages quote files that somebody else may have written.
         """
-        return "".join(c if c.isprintable() or c in "\n\t" else ascii(c)[1:-1] for c in str(self))
+        return visible(str(self))
 
 
 class InputError(OvbenchError):
@@ -64,7 +86,7 @@ class InputError(OvbenchError):
         mend: str | None = None,
     ) -> None:
         self.found, self.where, self.expected, self.mend = found, where, expected, mend
-        parts = [f"{where}: {found}" if where else found]
+        parts = [f"{one_line(where)}: {found}" if where else found]
         if expected:
             parts.append(f"expected {expected}")
         text = "; ".join(parts) + "."

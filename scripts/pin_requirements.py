@@ -40,8 +40,8 @@ HEADS = {
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         made = Path(folder, "all.txt")
-        command = ["uv", "pip", "compile", "pyproject.toml", "--extra", "dev", "--extra", "ray", "-c"]
-        command += ["constraints.txt", "--generate-hashes", *PLATFORM, "--no-header"]
+        command = ["uv", "pip", "compile", "pyproject.toml", "--extra", "dev", "--extra", "ray"]
+        command += ["-c", "constraints.txt", "--generate-hashes", *PLATFORM, "--no-header"]
         command += ["--no-annotate", "--quiet", "-o", str(made)]
         done = subprocess.run(command, cwd=ROOT)
         if done.returncode:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
 from collections.abc import Iterator, Mapping, MutableMapping
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
@@ -15,8 +15,9 @@ from typer.core import TyperGroup
 from typer.main import get_command, get_group
 
 from ovbench import __version__
+from ovbench.cli.outputs import guarded
 from ovbench.cli.stopping import stoppable
-from ovbench.errors import OvbenchError
+from ovbench.errors import OvbenchError, visible
 
 if TYPE_CHECKING:
     from typer._click.core import Command
@@ -73,10 +74,10 @@ def _command(name: str, found: Any) -> Command:
     if isinstance(found, typer.Typer):
         group = get_group(found)
         group.name = name
-        return group
+        return guarded(group)
     alone = typer.Typer(rich_markup_mode=None, add_completion=False)
     alone.command(name)(found)
-    return get_command(alone)
+    return guarded(get_command(alone))
 
 
 class Root(TyperGroup):
@@ -129,18 +130,34 @@ def hyphenated(arguments: list[str]) -> list[str]:
     return [one(argument) for argument in arguments]
 
 
+class Nowhere(io.TextIOWrapper):
+    """What is printed where standard output is closed; it knows whether anything was."""
+
+    def __init__(self) -> None:
+        super().__init__(open(os.devnull, "wb"), encoding="utf-8")  # noqa: SIM115, PTH123 - to the end
+        self.lost = False
+
+    def write(self, text: str) -> int:
+        """Drop ``text``."""
+        self.lost = self.lost or bool(text)
+        return len(text)
+
+
 def main() -> None:
     """Run the command line and exit with its code."""
     if hasattr(signal, "SIGPIPE"):
         # As other programs do: when the reader has gone (ovbench … | head), end without a word.
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    # Python gives no stream where the caller has closed it (ovbench … >&- 2>&-).
     if sys.stdout is None:
-        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - to the end
+        sys.stdout = Nowhere()
+    if sys.stderr is None:
+        sys.stderr = Nowhere()
     # Else pydantic looks for plugins in every distribution that is installed, at every start.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     try:
         with stoppable():
-            app(hyphenated(sys.argv[1:]))
+            _run()
     except OvbenchError as error:
         typer.echo(f"error: {error.shown()}", err=True)
         sys.exit(error.exit_code)
@@ -152,5 +169,18 @@ def main() -> None:
         sys.exit(1)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        typer.echo(f"error: {where}reading or writing failed ({error.strerror or error})", err=True)
+        said = f"{where}reading or writing failed ({error.strerror or error})"
+        typer.echo(f"error: {visible(said)}", err=True)
         sys.exit(1)
+
+
+def _run() -> None:
+    """Run the command line; a result that nobody could read is a failure."""
+    try:
+        app(hyphenated(sys.argv[1:]))
+    except SystemExit as end:
+        if end.code or not getattr(sys.stdout, "lost", False):
+            raise
+        raise OvbenchError(
+            "standard output is closed, so what was printed is lost. Send it to a file or a pipe."
+        ) from None

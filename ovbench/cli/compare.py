@@ -79,8 +79,8 @@ def compare(
       ovbench compare affectgpt-lora-r8 dora-r8 --seeds 3 --markdown table.md --json -
       ovbench compare prosody-lora-las-r8 single-layer-fusion --task tinyspeech,tinyspeech-6class
 
-    Exit codes: 0 compared, 1 failed while running, 2 bad input, or something is missing, 3 a
-    damaged file, 130 stopped (what was done is kept).
+    Exit codes: 0 compared, 1 failed while running (memory or disk that ran out), 2 bad input,
+    or something is missing, 3 a damaged file, 130 stopped (what was done is kept).
     """
     from ovbench.cli import running
     from ovbench.cli.console import needs_models, show, watched, write_json

@@ -141,7 +141,9 @@ def print_all(renderables: Iterable[RenderableType]) -> None:
 
 def note(text: str) -> None:
     """A line on standard error, beside whatever progress is shown there."""
-    typer.echo(text, err=True)
+    from ovbench.errors import visible
+
+    typer.echo(visible(text), err=True)
 
 
 def write_json(target: str, text: str) -> None:

@@ -89,7 +89,8 @@ def describe(
       ovbench describe --task meld --split train --fit voices.json --data ~/datasets
       ovbench describe --task meld --out ~/datasets/meld/descriptions.jsonl --statistics voices.json
 
-    Exit codes: 0 described, 2 bad input, or not one clip could be read, 3 a damaged file.
+    Exit codes: 0 described, 1 failed while running (memory or disk that ran out), 2 bad input, or
+    not one clip could be read, 3 a damaged file, 130 stopped (what was done is kept).
     """
     spoken, voices = _one_of("language", language, LANGUAGES), _one_of("sex", sex, SEXES)
     clips, source = _clips(audio, task, split, speaker_from, voices, fitting=fit is not None)

@@ -29,7 +29,8 @@ def doctor(
       ovbench doctor meld iemocap-4class
       ovbench doctor --data ~/datasets --json report.json
 
-    Exit codes: 0 nothing is wrong, 1 something is wrong, 2 bad input.
+    Exit codes: 0 nothing is wrong, 1 something is wrong, or failed while running (memory or disk
+    that ran out), 2 bad input, 130 stopped.
     """
     from ovbench.cli.console import show, watched, write_json
     from ovbench.report.tasks import doctor_json, doctor_sections

@@ -35,7 +35,8 @@ def las_report(
       ovbench las-report runs/lora-las-r4/tinyov
       ovbench las-report runs/lora-las-r4-wide/tinyov --json -
 
-    Exit codes: 0 reported, 1 failed while running, 2 bad input, 3 not what made the run.
+    Exit codes: 0 reported, 1 failed while running (memory or disk that ran out), 2 bad input, 3 not
+    what made the run, 130 stopped.
     """
     from ovbench.cli import running
     from ovbench.cli.console import needs_models, show, watched, write_json
@@ -73,7 +74,8 @@ def leak_test(
       ovbench leak-test runs/lora-las-r4/tinyov
       ovbench leak-test runs/lora-las-r4/tinyov --rounds 5 --json -
 
-    Exit codes: 0 no leak, 2 bad input, 3 a leak, or a test that could not have found one.
+    Exit codes: 0 no leak, 1 failed while running (memory or disk that ran out), 2 bad input, 3 a
+    leak, or a test that could not have found one, 130 stopped.
     """
     from ovbench.cli import running
     from ovbench.cli.console import needs_models, show, watched, write_json

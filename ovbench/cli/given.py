@@ -43,11 +43,11 @@ def refuse(
         source = context.get_parameter_source(name)
         if source is not None and source.name == "COMMANDLINE":
             raise InputError(
-                f"{_called(parameter)} does not go with {beside}", expected=expected, mend=mend
+                f"{called(parameter)} does not go with {beside}", expected=expected, mend=mend
             )
 
 
-def _called(parameter: Parameter) -> str:
+def called(parameter: Parameter) -> str:
     """``--cluster-by``; an argument by the first word of its place in the usage: ``PRED``."""
     if parameter.param_type_name == "argument":
         shown = getattr(parameter, "metavar", None) or str(parameter.name).upper()

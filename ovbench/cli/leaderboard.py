@@ -57,7 +57,8 @@ def check(
       ovbench leaderboard check leaderboards/measured/*.json --strict
       ovbench leaderboard check meld.json --data ~/datasets --json -
 
-    Exit codes: 0 nothing is wrong, 2 something is, or was not recomputed under --strict.
+    Exit codes: 0 nothing is wrong, 1 failed while running (memory or disk that ran out), 2
+    something is wrong, or was not recomputed under --strict, 3 a damaged file, 130 stopped.
     """
     from ovbench.board.check import check_submission
     from ovbench.board.told import checked_json, checked_section, not_recomputed, refuse

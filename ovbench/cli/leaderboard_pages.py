@@ -94,8 +94,10 @@ def export(
     """
     from ovbench.board.store import read_board
     from ovbench.cli.console import show, watched, write_json
+    from ovbench.cli.outputs import check_outside
     from ovbench.errors import InputError
 
+    check_outside(out, board)
     if form is Form.hugging_face:
         _export_record(what, dataset, board, out)
         return

@@ -137,7 +137,8 @@ def score(
       ovbench score predictions/ --gold gold/ --engine stream
       ovbench score --from-samples samples.jsonl
 
-    Exit codes: 0 scored, 2 bad input.
+    Exit codes: 0 scored, 1 failed while running (memory or disk that ran out), 2 bad input, 3 a
+    damaged file, 130 stopped.
     """
     load_numpy()
     from ovbench.cli.console import show, watched, write_json

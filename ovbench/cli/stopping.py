@@ -37,7 +37,7 @@ def stoppable() -> Iterator[None]:
         yield
         return
     except InterruptedRunError as error:
-        said, code = str(error), error.exit_code
+        said, code = error.shown(), error.exit_code
     except KeyboardInterrupt:
         said, code = _SAID, InterruptedRunError.exit_code
     except SystemExit as end:

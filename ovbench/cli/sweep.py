@@ -82,8 +82,8 @@ def sweep(
       ovbench sweep --model thau-gemma-lora --scale paper --grid lora_r=16,64 --base ~/gemma
       ovbench sweep --model mine.toml --task emospeech --grid learning_rate=1e-4,1e-3 epochs=4,6
 
-    Exit codes: 0 done, 1 failed while training, 2 bad input, or something is missing, 3 a damaged
-    file, 130 stopped (what was done is kept).
+    Exit codes: 0 done, 1 failed while training (memory or disk that ran out), 2 bad input, or
+    something is missing, 3 a damaged file, 130 stopped (what was done is kept).
     """
     from ovbench.cli import running
     from ovbench.cli.console import needs_models, show, watched, write_json

@@ -74,8 +74,8 @@ def fetch_files(
       ovbench tasks fetch meld --into ~/datasets/meld
       ovbench tasks fetch crema-d --into ~/datasets/CREMA-D --json -
 
-    Exit codes: 0 all are there, 1 one cannot be fetched, 2 bad input or nothing is public, 3 what
-    came is another file.
+    Exit codes: 0 all are there, 1 one cannot be fetched, or memory or disk ran out, 2 bad input or
+    nothing is public, 3 what came is another file, 130 stopped.
     """
     from json import dumps
 

@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 from ovbench.errors import InputError
 from ovbench.io.classes import name_by_layout
 from ovbench.io.columns import Wanted, choose_columns, listing
+from ovbench.io.files import refuse_special
 from ovbench.io.records import Records, RecordsBuilder, id_text, to_cell
 from ovbench.io.safe_pickle import MAX_MEMBER_BYTES, Archive, load_npy, open_archive
 
@@ -68,7 +69,9 @@ def read_npy_folder(folder: Path, source: str, wanted: Wanted) -> Records:
     builder = RecordsBuilder()
     for row, path in enumerate(sorted(folder.glob("*.npy")), 1):
         where = f"{source}, file {path.name!r}"
-        builder.add(path.stem, to_cell(load_npy(_bytes(path, where), where), where), row)
+        builder.add(
+            path.stem, to_cell(load_npy(_bytes(refuse_special(path), where), where), where), row
+        )
     return builder.build(source, "", "")
 
 

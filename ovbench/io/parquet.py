@@ -22,9 +22,13 @@ from ovbench.io.labels.lists import LabelLists, PlainReader, parse_cells
 from ovbench.io.parquet_parts import (
     columns_of_parts,
     import_polars,
+    most_text,
     part_name,
     readable,
     refuse_long_cells,
+    refuse_much_text,
+    text_bytes,
+    values_of,
 )
 from ovbench.io.records import Cell, Records, RecordsBuilder, to_cell
 
@@ -90,11 +94,11 @@ def records_of(
     }
     labels = table[columns.label]
     if isinstance(labels.dtype, (pl.Categorical, pl.Enum)):
-        labels = labels.cast(pl.String)
+        labels = _named(labels)
     refuse_long_cells(labels, source, rows)
     if labels.dtype not in (pl.String, pl.List(pl.String)):
         builder = RecordsBuilder()
-        for row, name, value in zip(rows, ids, labels.to_list(), strict=True):
+        for row, name, value in zip(rows, ids, values_of(labels), strict=True):
             builder.add(name, to_cell(value, f"{source}, row {row}"), row)
         records = builder.build(source, columns.id, columns.label)
         codes, cells = records.codes, records.cells
@@ -167,7 +171,9 @@ class SeriesIds(Sequence[str]):
 def _text(column: pl.Series, source: str, rows: Sequence[int]) -> pl.Series:
     import polars as pl
 
-    if column.dtype != pl.String:
+    if isinstance(column.dtype, (pl.Categorical, pl.Enum)):
+        column = _named(column)
+    elif column.dtype != pl.String:
         try:
             column = column.cast(pl.String)
         except pl.exceptions.PolarsError:
@@ -175,12 +181,24 @@ def _text(column: pl.Series, source: str, rows: Sequence[int]) -> pl.Series:
                 f"column {column.name!r} is of type {column.dtype}", where=source, expected="text"
             ) from None
     refuse_long_cells(column, source, rows)
+    refuse_much_text(column, source)
     return column
 
 
+def _named(column: pl.Series) -> pl.Series:
+    """A column of categories as text, of which rows of one category share the memory."""
+    import polars as pl
+
+    numbers, first = _first_seen(*_codes(column))
+    return column.gather(first).cast(pl.String).gather(numbers)
+
+
 def _mostly_distinct(cells: pl.Series) -> bool:
-    """Whether looking for repeated cells would cost more than it saves, from the first rows."""
-    if len(cells) <= _FEW_CELLS:
+    """Whether looking for repeated cells would cost more than it saves, from the first rows.
+
+    Long cells are always looked through: repeated ones share the memory, their labels would not.
+    """
+    if len(cells) <= _FEW_CELLS or text_bytes(cells) > most_text(len(cells)):
         return False
     return cells.head(_SAMPLE).n_unique() > _MOSTLY_DISTINCT * _SAMPLE
 

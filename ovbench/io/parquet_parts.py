@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from ovbench.errors import InputError, MissingExtraError
 from ovbench.io.columns import Columns, Wanted, choose_columns
+from ovbench.io.files import parquet_parts
 from ovbench.io.records import MAX_CHARACTERS, MAX_ITEMS, too_long
 
 if TYPE_CHECKING:
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 _MAGIC = b"PAR1"
 _SUFFIXES = (".parquet", ".pq")
+_FEW, _FEW_NESTED = 50_000, 16
+FREE_BYTES, MAX_MEAN_BYTES = 256 * 1024**2, 4096
+"""Text of ids and extra columns beyond 256 MiB must not be longer than 4 KiB a row on average."""
 
 
 def import_polars() -> ModuleType:
@@ -92,7 +96,7 @@ def parquet_files(source: object) -> tuple[Path, ...]:
     try:
         mode = path.stat().st_mode
         if stat.S_ISDIR(mode):
-            return () if any(path.glob("*.npy")) else tuple(sorted(path.glob("*.parquet")))
+            return () if any(path.glob("*.npy")) else tuple(parquet_parts(path))
         if not stat.S_ISREG(mode) or path.suffix.lower() not in _SUFFIXES:
             return ()
         with path.open("rb") as file:
@@ -122,6 +126,43 @@ def refuse_long_cells(column: pl.Series, source: str, rows: Sequence[int]) -> No
         counted = pl.element().str.len_chars().max()
         lengths = column.list.eval(counted).list.first() if lists else texts.str.len_chars()
         _refuse_longer(lengths, "characters", MAX_CHARACTERS, source, rows)
+
+
+def values_of(column: pl.Series) -> Iterator[object]:
+    """The values of a column of any type, of which few are held at a time where they nest."""
+    step = _FEW_NESTED if column.dtype.is_nested() else _FEW
+    for part in column.to_frame().iter_slices(step):
+        yield from part.to_series().to_list()
+
+
+def text_bytes(column: pl.Series) -> int:
+    """UTF-8 bytes of a column of text, rows that share the memory of one text counted each."""
+    import polars as pl
+
+    return int(column.str.len_bytes().cast(pl.UInt64).sum())  # lengths are of 32 bits
+
+
+def most_text(rows: int) -> int:
+    """UTF-8 bytes that a column of so many rows may need if each row is held by itself."""
+    return FREE_BYTES + MAX_MEAN_BYTES * rows
+
+
+def refuse_much_text(column: pl.Series, source: str) -> None:
+    """Refuse a column of text that is to be held row by row and would fill the memory.
+
+    A file of kilobytes can repeat one long text in every row.
+
+    Raises
+    ------
+    InputError
+        If it is of more than :func:`most_text`.
+    """
+    if (size := text_bytes(column)) > most_text(len(column)):
+        raise InputError(
+            f"column {column.name!r} is {size / 1e9:.1f} GB of text in {len(column):,} rows",
+            where=source,
+            expected=f"at most {MAX_MEAN_BYTES:,} bytes a row",
+        )
 
 
 def _refuse_longer(

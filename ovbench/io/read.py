@@ -11,6 +11,7 @@ from typing import Literal
 from ovbench.errors import InputError
 from ovbench.io.classes import name_classes
 from ovbench.io.columns import Role, Want, Wanted
+from ovbench.io.files import parquet_parts
 from ovbench.io.records import Records, RecordsBuilder, id_text, to_cell
 from ovbench.io.text import PACKED_SUFFIXES, head_of, open_stream
 
@@ -127,7 +128,7 @@ def _from_path(source: str, wanted: Wanted) -> Records:
 
 
 def _from_folder(folder: Path, source: str, wanted: Wanted) -> Records:
-    parts = sorted(folder.glob("*.parquet"))
+    parts = parquet_parts(folder)
     arrays = any(folder.glob("*.npy"))
     if parts and not arrays:
         return _binary("parquet", parts, source, wanted)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ovbench.errors import InputError
+from ovbench.io.files import refuse_special
 
 MAX_BYTES = 1024**2
 """Largest file that is read (1 MiB)."""
@@ -22,10 +23,10 @@ def toml_text(path: Path) -> str:
     Raises
     ------
     InputError
-        If it cannot be read, is larger than ``MAX_BYTES``, or is not UTF-8.
+        If it cannot be read, is no regular file, is larger than ``MAX_BYTES``, or is not UTF-8.
     """
     try:
-        with path.open("rb") as file:
+        with refuse_special(path).open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:  # ValueError: a null character in the name
         reason = getattr(error, "strerror", None) or "cannot be read"

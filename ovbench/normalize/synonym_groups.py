@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ovbench.errors import InputError
+from ovbench.io.files import refuse_special
 from ovbench.io.safe_pickle import load_npy, open_archive
 
 
@@ -49,12 +50,12 @@ def _texts(path: Path) -> Iterator[tuple[str, object]]:
     if path.is_dir():
         for file in sorted(path.glob("*.npy")):
             try:
-                data = file.read_bytes()
+                data = refuse_special(file).read_bytes()
             except OSError as error:
                 raise InputError(f"cannot be read ({error.strerror})", where=str(file)) from error
             yield file.stem, load_npy(data, str(file))
         return
-    with open_archive(path, str(path)) as archive:
+    with open_archive(refuse_special(path), str(path)) as archive:
         for name in archive.names:
             yield name, archive.load(name)
 

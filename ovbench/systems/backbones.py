@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from ovbench.errors import InputError, MissingExtraError, UnknownNameError
+from ovbench.io.files import refuse_special
 from ovbench.io.hashes import file_sha256
 
 TINY = "tinyov"
@@ -132,7 +133,7 @@ def check_folder(folder: Path) -> list[Path]:
             where=str(folder),
             expected="*.safetensors; ovbench loads nothing that can run code",
         )
-    return [folder / name for name in names]
+    return [refuse_special(folder / name) for name in names]
 
 
 def _listed(index: Path) -> list[str]:
@@ -171,7 +172,7 @@ def read_config(folder: Path) -> dict[str, Any]:
 def read_json(path: Path, expected: str | None = None) -> dict[str, Any]:
     """A file with one JSON object. Raises :class:`InputError` if it is not there or is no such."""
     try:
-        found = json.loads(path.read_text("utf-8"))
+        found = json.loads(refuse_special(path).read_text("utf-8"))
     except OSError as error:
         raise InputError(
             f"cannot be read ({error.strerror})", where=str(path), expected=expected

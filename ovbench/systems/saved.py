@@ -34,7 +34,7 @@ from ovbench.systems.methods import (
     wrap,
 )
 from ovbench.systems.origin import BASE, Origin, check_origin
-from ovbench.systems.saved_files import ADAPTER
+from ovbench.systems.saved_files import ADAPTER, check_files
 
 if TYPE_CHECKING:
     from ovbench.systems.loading import Base
@@ -118,9 +118,9 @@ def open_adapter(
     Raises
     ------
     InputError
-        If the folder holds no adapter, a damaged one, one of an unknown type, one trained on
-        another base, by another method or with other settings or label contexts than the recipe's,
-        or one that does not fit the base.
+        If the folder holds no adapter, a link that leads out of it, a damaged one, one of an
+        unknown type, one trained on another base, by another method or with other settings or label
+        contexts than the recipe's, or one that does not fit the base.
     """
     config, known = checked_config(recipe, folder, base.name, base.sha256, scale)
     state = _weights(folder / WEIGHTS)
@@ -141,6 +141,7 @@ def checked_config(
 
     ``base`` is the base's name. Raises as :func:`open_adapter`, but looks at no weights.
     """
+    check_files(folder, (*ADAPTER, BASE))
     fields = read_json(folder / CONFIG, "an adapter's folder (adapter_config.json)")
     if recipe is not None:
         _check_kind(recipe, fields, folder)
@@ -158,8 +159,9 @@ def adapter_sha256(folder: Path) -> str:
     Raises
     ------
     InputError
-        If one of them is not there.
+        If one of them is not there, is no regular file or a link that leads out of the folder.
     """
+    check_files(folder, ADAPTER)
     try:
         return files_sha256(folder / name for name in ADAPTER)
     except OSError as error:

@@ -60,6 +60,13 @@ def build(board: Board, out: str | Path) -> SiteReport:
     folder = Path(out).resolve()
     if not board.entries:
         raise InputError("the leaderboard has no records", expected="at least one")
+    if not folder.name:
+        raise InputError(
+            "the root of the file system cannot be replaced by a site",
+            where=str(out),
+            expected="a folder of its own",
+            mend="name an empty folder or a new one",
+        )
     make_folder(folder.parent)
     with locked(folder, beside=True):
         settle(folder)

@@ -21,7 +21,7 @@ from ovbench.io.hashes import files_sha256
 from ovbench.systems.backbones import read_json
 from ovbench.systems.hearing.opening import build_model
 from ovbench.systems.hearing.recipes import FROZEN_PARTS
-from ovbench.systems.saved_files import SPEECH_MODEL
+from ovbench.systems.saved_files import SPEECH_MODEL, check_files
 
 if TYPE_CHECKING:
     from ovbench.systems.hearing.base import SpeechModel
@@ -108,6 +108,7 @@ def open_speech_model(
         If the folder holds no such model, a damaged one, one of another recipe, with other classes
         or settings, one trained on other frozen parts, or one that does not fit them.
     """
+    check_files(folder, SPEECH_MODEL)
     record = read_json(folder / RECORD, "a trained model's folder (model.json)")
     _check_record(record, recipe, scale, folder)
     state = _weights(folder / WEIGHTS)
