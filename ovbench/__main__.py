@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 
+from ovbench.cli.ending import end
 from ovbench.cli.stopping import stoppable
 
 
@@ -18,5 +19,16 @@ def main() -> None:
         run()
 
 
+def command() -> None:
+    """Run the command line as a process of its own, which ends with it."""
+    try:
+        main()
+    except SystemExit as done:
+        if not isinstance(done.code, int | None):
+            raise
+        end(done.code or 0)
+    end(0)
+
+
 if __name__ == "__main__":
-    main()
+    command()

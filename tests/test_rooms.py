@@ -22,7 +22,7 @@ FLOORS = [
     {"tasks"},
     {"testbed", "protocols", "normalize", "speech"},
     {"metrics", "io", "lora_las"},
-    {"errors", "frozen", "lazy", "progress", "ray_cluster", ""},
+    {"errors", "frozen", "lazy", "progress", "ray_cluster", "threads", ""},
 ]
 FLOOR_OF = {room: height for height, rooms in enumerate(reversed(FLOORS)) for room in rooms}
 

@@ -6,12 +6,14 @@ import gc
 import os
 
 _BLAS_THREADS = "OPENBLAS_NUM_THREADS"
+_MADE_BETWEEN = 10_000  # containers between two looks for garbage; Python's own 700 are too few
 
 
 def begin_work() -> None:
     """Look for garbage again, from here on, among what start-up did not make."""
     if not gc.isenabled():  # as ovbench.__main__ leaves it
         gc.freeze()
+        gc.set_threshold(_MADE_BETWEEN, *gc.get_threshold()[1:])
         gc.enable()
 
 

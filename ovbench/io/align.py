@@ -15,7 +15,7 @@ from ovbench.io.records import Records
 _SHOWN = 5
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Alignment:
     """Gold items, each with the row of its prediction.
 

@@ -49,7 +49,7 @@ class RepeatedKeys(dict[str, object]):
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Records:
     """What one file holds: an id and a raw cell per row.
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +27,7 @@ BLOCK = 1 << 15
 """Lists whose masks are laid out at once: few enough to stay in the processor's cache."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SetCounts:
     """Sizes of gold and predicted cluster sets, each of shape (rows, rings), of an integer dtype.
 
@@ -123,16 +124,22 @@ def cluster_sums(bits: NDArray[np.uint64], weight: NDArray[np.int64]) -> list[in
     A byte of a word at a time: 256 sums by value, then the values that have each bit. The sums are
     of integers below 2**53, so float64 adds them exactly.
     """
-    has = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1, bitorder="little")
     sums: list[int] = []
     for number, word in enumerate(bits.T, 1):
         every = np.ascontiguousarray(word).astype("<u8").view(np.uint8).reshape(-1, 8)
         used = int(word.max(initial=0)).bit_length()
         for byte in every.T[: -(-used // 8)]:
             by_value = np.bincount(byte, weights=weight, minlength=256)
-            sums += [int(total) for total in by_value @ has]
+            sums += [int(total) for total in by_value @ _bits_of_bytes()]
         sums += [0] * (number * WORD - len(sums))
     return sums
+
+
+@cache
+def _bits_of_bytes() -> NDArray[np.float64]:
+    """Shape (256, 8): the bits of every value of a byte, the lowest first."""
+    values = np.arange(256, dtype=np.uint8)[:, None]
+    return np.unpackbits(values, axis=1, bitorder="little").astype(np.float64)
 
 
 def set_counts(

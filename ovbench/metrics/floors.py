@@ -43,7 +43,7 @@ _CELLS = 2**20  # pairs of gold and predicted sets held at once
 Bits = NDArray[np.uint64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Constant:
     """A constant answer: indices of its labels, ascending, and the sums of its statistics."""
 

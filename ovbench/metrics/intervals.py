@@ -58,7 +58,7 @@ class Interval:
         return math.sqrt(squares / (self.defined.size - 1))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Bootstrap:
     """Scores of every draw, metric name → shape (draws,), and the intervals they give."""
 
@@ -127,7 +127,7 @@ def percentile_intervals(
 
     ``replicates`` are the draws of each score, all of one shape (draws,).
     """
-    defined = {name: drawn[~np.isnan(drawn)] for name, drawn in replicates.items()}
+    defined = {name: _defined(drawn) for name, drawn in replicates.items()}
     bounds: dict[str, NDArray[np.float64]] = {}
     tails = [(1 - confidence) / 2, 1 - (1 - confidence) / 2]
     # Scores with as many defined draws, mostly all, go together: NumPy's call costs as much as
@@ -145,6 +145,11 @@ def percentile_intervals(
         undefined = 1 - drawn.size / draws
         found[name] = Interval(low, high, confidence, method, draws, undefined, drawn)
     return found
+
+
+def _defined(drawn: NDArray[np.float64]) -> NDArray[np.float64]:
+    missing = np.isnan(drawn)
+    return drawn[~missing] if missing.any() else drawn
 
 
 def _quantiles(drawn: NDArray[np.float64], shares: list[float]) -> NDArray[np.float64]:

@@ -28,7 +28,6 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
 import numpy as np
@@ -36,6 +35,7 @@ from numpy.typing import NDArray
 
 from ovbench.errors import InputError
 from ovbench.progress import track
+from ovbench.threads import in_threads
 
 BLOCK = 64
 """Draws that share a seed."""
@@ -44,7 +44,7 @@ ROW_COST = 32
 """A multinomial draw for one row costs as much as this many items drawn one by one."""
 EXACT = 2**53
 LARGEST = 2**63
-_HELD = 32  # draws whose weights a thread holds at once, or fewer:
+_HELD = 32  # draws of many items whose weights a thread holds at once, or fewer:
 _BUFFER = 2**23  # numbers of weights, 64 MiB
 _MOST_WEIGHTS = 2**26  # numbers of weights that all threads hold together, 512 MiB
 _SMALL = 2**18  # multiply-adds up to which OpenBLAS starts no threads of its own
@@ -119,7 +119,8 @@ def resum(
     items = int(weight.sum())
     shift = _low_bits(packed.largest(), items)
     sums = np.zeros((draws, width))
-    held = max(1, min(_HELD, _BUFFER // max(rows, 1)))
+    at_once = BLOCK if items < _AT_ONCE_BELOW else _HELD
+    held = max(1, min(at_once, _BUFFER // max(rows, 1)))
 
     def work(block: int) -> None:
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(stream, block)))
@@ -134,10 +135,8 @@ def resum(
         blocks = range(-(-draws // BLOCK))
         usual = 1 if items < _AT_ONCE_BELOW else min(os.cpu_count() or 1, MOST_THREADS)
         count = min(max(1, _MOST_WEIGHTS // rows), threads or usual)
-        with ThreadPoolExecutor(count) as pool:
-            done = map(work, blocks) if count == 1 else pool.map(work, blocks)
-            for _ in track(done, "resampling", len(blocks)):
-                pass
+        for _ in track(in_threads(work, blocks, threads=count), "resampling", len(blocks)):
+            pass
     return sums
 
 

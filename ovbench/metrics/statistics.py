@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,9 +40,14 @@ def scaled_ratio(part: NDArray[np.integer], whole: NDArray[np.integer]) -> NDArr
     if most >= _TABLE:
         return _scaled(part, whole)
     # Set sizes are small, so every ratio that occurs stands in a small table.
-    row, column = np.divmod(np.arange(_TABLE * _TABLE), _TABLE)
-    found: NDArray[np.int64] = _scaled(row, column).take(part.astype(np.int64) * _TABLE + whole)
+    found: NDArray[np.int64] = _small_ratios().take(part.astype(np.int64) * _TABLE + whole)
     return found
+
+
+@cache
+def _small_ratios() -> NDArray[np.int64]:
+    row, column = np.divmod(np.arange(_TABLE * _TABLE), _TABLE)
+    return _scaled(row, column)
 
 
 def _scaled(part: NDArray[np.integer], whole: NDArray[np.integer]) -> NDArray[np.int64]:
@@ -86,7 +92,7 @@ def row_keys(values: NDArray[np.int64]) -> NDArray[np.uint64]:
     return key
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Statistics:
     """Sufficient statistics of a metric.
 

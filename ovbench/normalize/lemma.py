@@ -15,7 +15,7 @@ The rules are tried in this order, on the cleaned label; the first that finds so
 
 from __future__ import annotations
 
-from functools import cache, cached_property
+from functools import cache
 
 from ovbench.normalize.lexicon.forms import (
     joined_variants,
@@ -160,28 +160,28 @@ class TableLemmatizer:
         cut = next((at for at, word in enumerate(parts) if word in PREPOSITIONS), len(parts))
         for part in (*reversed(parts[:cut]), *reversed(parts[cut:])):
             found = self._word(part)
-            if any(lemma.word in self._emotions for lemma in found):
+            if any(self._is_emotion(lemma.word) for lemma in found):
                 return _said(found, f"{part!r} stands for the phrase")
         return ()
 
     def _typo(self, text: str) -> Lemmas:
         """The one known word a single edit away; none for real words and for ambiguous slips."""
-        if len(text) < TYPO_LENGTH or not text.isalpha() or text in self.lexicon.lookalikes:
+        if len(text) < TYPO_LENGTH or not text.isalpha() or self.lexicon.lookalike(text):
             return ()
-        near = {form for form in one_edit_away(text) if form in self._targets}
+        near = {form for form in one_edit_away(text) if self._is_target(form)}
         best = near & self._wheel_words if len(near) > 1 else near
         if len(best) != 1:
             return ()
         (meant,) = best
         return _said(self._forms(meant), f"taken as a slip of {meant!r}")
 
-    @cached_property
-    def _emotions(self) -> frozenset[str]:
-        return self.lexicon.emotion_words | self._wheel_words
+    def _is_emotion(self, word: str) -> bool:
+        return word in self._wheel_words or self.lexicon.emotion(word)
 
-    @cached_property
-    def _targets(self) -> frozenset[str]:
-        return self.lexicon.placed_words | self._wheel_words | self._neutral
+    def _is_target(self, form: str) -> bool:
+        if form in self._wheel_words or form in self._neutral:
+            return True
+        return form in self.lexicon.lemmas and self.lexicon.placed(form)
 
 
 def _from_content(words: list[str]) -> list[str]:

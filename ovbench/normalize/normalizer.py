@@ -109,7 +109,7 @@ class WheelMap(Protocol):
         ...
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LabelMap:
     """The clusters of many labels.
 
@@ -137,7 +137,7 @@ class Trace:
         return None if code == UNKNOWN else self.rings[ring].clusters[code]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Normalizer:
     """Three stages that turn labels into clusters, and can show how.
 
@@ -147,7 +147,7 @@ class Normalizer:
     lemmatizer: Lemmatizer
     synonyms: SynonymMerger
     wheels: WheelMap
-    _cache: dict[str, tuple[int, ...]] = field(default_factory=dict, repr=False, compare=False)
+    _cache: dict[str, tuple[int, ...]] = field(default_factory=dict, repr=False)
 
     @property
     def rings(self) -> tuple[Ring, ...]:

@@ -40,7 +40,8 @@ class LexiconSynonyms:
             for word, cosine in self._nearest(lemma.word, lemma.pos):
                 share = lemma.weight / total * cosine / 1000
                 scores[word] += share
-                origin[word] = max(origin.get(word, (0.0, "")), (share, lemma.word))
+                if word not in origin or origin[word] < (share, lemma.word):
+                    origin[word] = (share, lemma.word)
         if lemmas and not lemmas[0].pos and lemmas[0].weight:
             scores[lemmas[0].word] = 1.0
             origin[lemmas[0].word] = (1.0, lemmas[0].word)

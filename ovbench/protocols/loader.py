@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import tomllib
 from functools import cache
-from importlib import resources
 from pathlib import Path
 
 from pydantic import ValidationError as PydanticError
 
 from ovbench.errors import InputError, UnknownNameError
 from ovbench.io.toml import toml_fields, toml_text
-from ovbench.protocols.schema import PROTOCOL, Protocol
+from ovbench.protocols.schema import MODELS, PROTOCOL, Protocol
 
-_FOLDER = resources.files("ovbench.protocols") / "data"
+_FOLDER = Path(__file__).parent / "data"
 
 
 @cache
@@ -45,7 +44,8 @@ def load_protocol(name: str | Path) -> Protocol:
 
 @cache
 def _shipped(name: str) -> Protocol:
-    return PROTOCOL.validate_python(tomllib.loads((_FOLDER / f"{name}.toml").read_text("utf-8")))
+    fields = tomllib.loads((_FOLDER / f"{name}.toml").read_text("utf-8"))
+    return MODELS[fields["metric"]].model_validate(fields)
 
 
 def _parse(path: Path) -> Protocol:

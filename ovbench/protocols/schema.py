@@ -6,7 +6,7 @@ One model per metric, so that a protocol holds the choices its metric knows and 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self, get_args
 
 from pydantic import Field, TypeAdapter, field_validator, model_validator
 
@@ -157,5 +157,10 @@ Protocol = Annotated[
 ]
 """A named, versioned way to score: one of the models above, told apart by ``metric``."""
 
-PROTOCOL: TypeAdapter[Protocol] = TypeAdapter(Protocol)
+PROTOCOL: TypeAdapter[Protocol] = TypeAdapter(Protocol, config={"defer_build": True})
 """Validates a mapping into a protocol."""
+MODELS: dict[str, type[Protocol]] = {
+    get_args(model.model_fields["metric"].annotation)[0]: model
+    for model in get_args(get_args(Protocol)[0])
+}
+"""The model of each metric: to validate one protocol with it, the other models are not built."""

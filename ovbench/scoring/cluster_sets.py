@@ -66,7 +66,7 @@ def _judged(counts: SetCounts, in_candidates: NDArray[np.integer] | None) -> Set
     return counts if in_candidates is None else replace(counts, pred=in_candidates)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Placed:
     """Label lists on the scored rings.
 
@@ -78,7 +78,7 @@ class Placed:
     bits: list[NDArray[np.uint64]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class WheelScorer:
     """A wheel protocol with its normalizer: places label lists and counts what they share."""
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ovbench.scoring.options import Options
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Evaluation:
     """One system's items as sufficient statistics.
 

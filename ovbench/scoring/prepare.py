@@ -33,7 +33,7 @@ def want_of(protocol: Protocol) -> Want:
     return kinds.get(protocol.metric, "labels")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Prepared:
     """Gold items that take part, each with the index of its gold and its predicted cell.
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ovbench.io.labels import LabelLists, LabelParser, parse_cells
+from ovbench.io.records import Cell
 from ovbench.metrics.bits import SetCounts
 from ovbench.results import Labels
 from ovbench.scoring.cluster_sets import (
@@ -27,6 +28,9 @@ from ovbench.scoring.evaluation import Evaluation, distinct_pairs, item_status
 from ovbench.scoring.floors import Floors, wheel_floors
 from ovbench.scoring.options import Options
 from ovbench.scoring.prepare import Prepared, parsers
+from ovbench.threads import in_threads
+
+_MANY_CELLS = 10_000
 
 
 def evaluate_wheels(prepared: Prepared, protocol: WheelProtocol, options: Options) -> Evaluation:
@@ -75,11 +79,14 @@ def _place_both(
     scorer: WheelScorer, prepared: Prepared, gold_parser: LabelParser, parser: LabelParser
 ) -> tuple[Placed, Placed]:
     """Gold's and predictions' label lists on the rings."""
-    # Polars and NumPy let go of the interpreter, so the two sides are worked on side by side.
-    with ThreadPoolExecutor(2) as pool:
-        cells = (prepared.gold.cells, prepared.predictions.cells)
-        sides = pool.map(lambda c, p: scorer.place(parse_cells(c, p)), cells, (gold_parser, parser))
-    gold, predicted = sides
+    cells = (prepared.gold.cells, prepared.predictions.cells)
+    # Polars and NumPy let go of the interpreter while they work on many cells.
+    threads = 2 if max(map(len, cells)) >= _MANY_CELLS else 1
+
+    def place(cells: Sequence[Cell], parser: LabelParser) -> Placed:
+        return scorer.place(parse_cells(cells, parser))
+
+    gold, predicted = in_threads(place, cells, (gold_parser, parser), threads=threads)
     return gold, predicted
 
 

@@ -112,7 +112,7 @@ def test_what_is_not_understood_gives_no_lemma(label: str) -> None:
 
 
 def test_real_words_are_no_slips() -> None:
-    near = load_lexicon().lookalikes & set(one_edit_away("angry"))
+    near = {word for word in one_edit_away("angry") if load_lexicon().lookalike(word)}
     for word in near | {"warning", "hoping", "carving"}:
         assert "slip" not in first(word)[1]
 

@@ -13,7 +13,7 @@ from ovbench.io.labels.base import LabelParser, PlainForm, Status
 from ovbench.io.records import Cell, Cells, JsonObject
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LabelLists:
     """The label lists of cells, one after the other, with labels interned.
 

@@ -11,9 +11,12 @@ from __future__ import annotations
 import hashlib
 import re
 import tomllib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
+
+from ovbench.normalize.lexicon.forms import PARTS_OF_SPEECH
 
 FOLDER = Path(__file__).parent
 VERSION = "open-1"
@@ -54,7 +57,7 @@ class Wheel:
         return tuple(self.places)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Lexicon:
     """``open-1.tsv`` in memory.
 
@@ -73,7 +76,7 @@ class Lexicon:
     antonyms:
         ``lemma/pos`` → ``lemma/pos`` of its direct antonyms.
     lookalikes:
-        Real words one edit away from a word of the lexicon: not misspellings of it.
+        Words for :meth:`lookalike`, each between two ends of lines: few are ever looked for.
     """
 
     hash: str
@@ -82,7 +85,7 @@ class Lexicon:
     words: dict[str, str]
     irregular: dict[str, tuple[str, ...]]
     antonyms: dict[str, tuple[str, ...]]
-    lookalikes: frozenset[str]
+    lookalikes: str
 
     def known(self, lemma: str, pos: str) -> bool:
         """Whether a (lemma, part of speech) is a word of the lexicon."""
@@ -94,17 +97,26 @@ class Lexicon:
         found = (pair.split(":") for pair in pairs)
         return [(self.wheel_words[int(number)], int(cosine)) for number, cosine in found]
 
+    def lookalike(self, word: str) -> bool:
+        """Whether a word is real and one edit away from one of the lexicon: no misspelling."""
+        return f"\n{word}\n" in self.lookalikes
+
+    def placed(self, word: str) -> bool:
+        """Whether a word, as any part of speech, is near enough to a wheel word."""
+        return any(True for _ in self._near_enough(word))
+
+    def emotion(self, word: str) -> bool:
+        """Whether it is, and means an emotion in a common sense."""
+        return any(line.startswith("e") for line in self._near_enough(word))
+
+    def _near_enough(self, word: str) -> Iterator[str]:
+        lines = (self.words.get(f"{word}/{pos}") for pos in PARTS_OF_SPEECH)
+        return (line for line in lines if line and best_cosine(line) >= self.threshold)
+
     @cached_property
     def lemmas(self) -> frozenset[str]:
         """The words without their parts of speech, and the wheel words."""
         return frozenset(key[:-2] for key in self.words) | frozenset(self.wheel_words)
-
-    @cached_property
-    def placed_words(self) -> frozenset[str]:
-        """Words whose nearest wheel word reaches the threshold."""
-        return frozenset(
-            key[:-2] for key, line in self.words.items() if best_cosine(line) >= self.threshold
-        )
 
     @cached_property
     def emotion_words(self) -> frozenset[str]:
@@ -129,26 +141,25 @@ def best_cosine(line: str) -> int:
 def load_lexicon(path: Path = FOLDER / f"{VERSION}.tsv") -> Lexicon:
     """Read a lexicon file; the shipped one by default."""
     data = path.read_bytes()
-    header, *parts = re.split(r"^\[(.+)\]\n", data.decode("utf-8"), flags=re.MULTILINE)
-    sections = {
-        name: text.split("\n")[:-1] for name, text in zip(parts[::2], parts[1::2], strict=True)
-    }
+    header, *parts = data.decode("utf-8").removesuffix("\n").split("\n[")
+    sections = dict(part.split("]\n", 1) for part in parts)
     threshold = re.search(r"threshold=(\d+)", header)
     assert threshold is not None, "the build writes the threshold into the header"
+    words = sections["words"].replace("\n", "\t").split("\t")  # thousands of lines in one step
     return Lexicon(
         hash=hashlib.sha256(data).hexdigest(),
         threshold=int(threshold[1]),
-        wheel_words=tuple(sections["wheel words"]),
-        words=dict(line.split("\t", 1) for line in sections["words"]),
+        wheel_words=tuple(sections["wheel words"].split("\n")),
+        words=dict(zip(words[::2], words[1::2], strict=True)),
         irregular=_table(sections["irregular forms"]),
         antonyms=_table(sections["antonyms"]),
-        lookalikes=frozenset(sections["lookalikes"]),
+        lookalikes=f"\n{sections['lookalikes']}\n",
     )
 
 
-def _table(lines: list[str]) -> dict[str, tuple[str, ...]]:
-    """First cell → the other cells."""
-    split = (line.split("\t") for line in lines)
+def _table(text: str) -> dict[str, tuple[str, ...]]:
+    """First cell of each line → its other cells."""
+    split = (line.split("\t") for line in text.split("\n"))
     return {first: tuple(rest) for first, *rest in split}
 
 
