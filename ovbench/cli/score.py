@@ -1,6 +1,6 @@
 """``ovbench score``: predictions and gold in, a score and what stands beside it out."""
 
-from __future__ import annotations
+# Without ``annotations`` from __future__: Typer would evaluate their text several times a start.
 
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
@@ -202,7 +202,7 @@ def score(
         show(sections(result), format.value)
 
 
-def _gold(gold: str | None, task: str | None, split: str | None) -> str | Task | None:
+def _gold(gold: str | None, task: str | None, split: str | None) -> "str | Task | None":
     """As :func:`ovbench.cli.options.gold_or_task`; the split ``folds`` is all test folds."""
     if gold is None and task is not None:
         from ovbench.tasks.folds import FOLDS, load_folds
