@@ -19,12 +19,12 @@ from ovbench.errors import InputError
 from ovbench.io.columns import Columns, Wanted
 from ovbench.io.labels.base import LabelParser, PlainForm, Status
 from ovbench.io.labels.lists import LabelLists, PlainReader, parse_cells
-from ovbench.io.parquet_parts import (
-    columns_of_parts,
-    import_polars,
+from ovbench.io.parquet_parts import columns_of_parts, import_polars, part_name, readable
+from ovbench.io.parquet_text import (
+    as_text,
+    codes_of,
+    first_seen,
     most_text,
-    part_name,
-    readable,
     refuse_long_cells,
     refuse_much_text,
     text_bytes,
@@ -40,7 +40,6 @@ _MOSTLY_DISTINCT = 0.8
 _FEW_CELLS = 50_000
 _DROPPED, _ODD = -1, -2
 _LONG_LIST = 16
-_CHUNK = 1_000_000
 
 
 def read_parquet(paths: Sequence[Path], source: str, wanted: Wanted) -> Records:
@@ -94,7 +93,11 @@ def records_of(
     }
     labels = table[columns.label]
     if isinstance(labels.dtype, (pl.Categorical, pl.Enum)):
-        labels = _named(labels)
+        labels = as_text(labels)
+    if labels.dtype.is_nested():
+        refuse_much_text(labels, source)
+        if labels.dtype in (pl.List(pl.Categorical), pl.List(pl.Enum)):
+            labels = labels.cast(pl.List(pl.String))
     refuse_long_cells(labels, source, rows)
     if labels.dtype not in (pl.String, pl.List(pl.String)):
         builder = RecordsBuilder()
@@ -103,7 +106,7 @@ def records_of(
         records = builder.build(source, columns.id, columns.label)
         codes, cells = records.codes, records.cells
     elif labels.dtype == pl.String and not _mostly_distinct(labels):
-        numbers, first = _first_seen(*_codes(labels))
+        numbers, first = first_seen(*codes_of(labels))
         codes, labels = numbers.astype(np.int64), labels.gather(first)
         cells = labels.to_list() if len(labels) <= _FEW_CELLS else SeriesCells(labels)
     else:
@@ -172,7 +175,7 @@ def _text(column: pl.Series, source: str, rows: Sequence[int]) -> pl.Series:
     import polars as pl
 
     if isinstance(column.dtype, (pl.Categorical, pl.Enum)):
-        column = _named(column)
+        column = as_text(column)
     elif column.dtype != pl.String:
         try:
             column = column.cast(pl.String)
@@ -185,14 +188,6 @@ def _text(column: pl.Series, source: str, rows: Sequence[int]) -> pl.Series:
     return column
 
 
-def _named(column: pl.Series) -> pl.Series:
-    """A column of categories as text, of which rows of one category share the memory."""
-    import polars as pl
-
-    numbers, first = _first_seen(*_codes(column))
-    return column.gather(first).cast(pl.String).gather(numbers)
-
-
 def _mostly_distinct(cells: pl.Series) -> bool:
     """Whether looking for repeated cells would cost more than it saves, from the first rows.
 
@@ -201,37 +196,6 @@ def _mostly_distinct(cells: pl.Series) -> bool:
     if len(cells) <= _FEW_CELLS or text_bytes(cells) > most_text(len(cells)):
         return False
     return cells.head(_SAMPLE).n_unique() > _MOSTLY_DISTINCT * _SAMPLE
-
-
-def _codes(values: pl.Series) -> tuple[NDArray[np.int32], int]:
-    """Codes of text values, equal where the text is, and how many codes there may be.
-
-    Shape (values,), int32. A null is a value like any other. Not every code need occur.
-    """
-    import polars as pl
-
-    physical = values.cast(pl.Categorical).to_physical()
-    top = physical.max()
-    null = 0 if top is None else int(top) + 1  # type: ignore[arg-type]
-    return physical.fill_null(null).to_numpy().astype(np.int32), null + 1
-
-
-def _first_seen(codes: NDArray[np.int32], size: int) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """``codes`` (each < ``size``) renumbered by first occurrence, and where each first occurs."""
-    first = np.full(size, len(codes), dtype=np.int64)
-    for start in range(0, len(codes), _CHUNK):
-        part = codes[start : start + _CHUNK]
-        # Of several assignments to one place the last stands, so going backwards leaves the first.
-        here = np.full(size, len(codes), dtype=np.int64)
-        here[part[::-1]] = np.arange(start + len(part) - 1, start - 1, -1)
-        np.minimum(first, here, out=first)
-        if first.max() < len(codes):
-            break  # every code has been seen
-    order = np.argsort(first, kind="stable")
-    used = int((first < len(codes)).sum())
-    renumbered = np.empty(size, dtype=np.int32)
-    renumbered[order] = np.arange(size)
-    return renumbered[codes], first[order[:used]]
 
 
 class SeriesCells(Sequence[Cell]):
@@ -310,7 +274,7 @@ class _ColumnParse:
 
         A piece that holds several labels is odd here: its cell is read one by one.
         """
-        codes, size = _codes(pieces)
+        codes, size = codes_of(pieces)
         somewhere = np.full(size, -1, dtype=np.int64)
         somewhere[codes] = np.arange(len(codes))
         present = somewhere >= 0
@@ -369,7 +333,7 @@ class _ColumnParse:
             merged = np.empty(len(from_odd), dtype=np.int32)
             merged[from_odd] = odd_labels
             merged[~from_odd] = self.labels
-        codes, first = _first_seen(merged, len(self._code_of))
+        codes, first = first_seen(merged, len(self._code_of))
         names = list(self._code_of)
         return LabelLists([names[code] for code in merged[first].tolist()], codes, offsets, status)
 

@@ -1,9 +1,9 @@
-"""The Parquet files of one table: the columns meant, whether parts agree, how long a cell is."""
+"""The Parquet files of one table: the columns meant, whether parts agree, what they unpack to."""
 
 from __future__ import annotations
 
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -13,16 +13,17 @@ from typing import TYPE_CHECKING
 from ovbench.errors import InputError, MissingExtraError
 from ovbench.io.columns import Columns, Wanted, choose_columns
 from ovbench.io.files import parquet_parts
-from ovbench.io.records import MAX_CHARACTERS, MAX_ITEMS, too_long
+from ovbench.io.parquet_pages import unpacked_bytes
+from ovbench.io.parquet_text import FREE_BYTES
 
 if TYPE_CHECKING:
     import polars as pl
 
 _MAGIC = b"PAR1"
 _SUFFIXES = (".parquet", ".pq")
-_FEW, _FEW_NESTED = 50_000, 16
-FREE_BYTES, MAX_MEAN_BYTES = 256 * 1024**2, 4096
-"""Text of ids and extra columns beyond 256 MiB must not be longer than 4 KiB a row on average."""
+MOST_TIMES = 128
+"""Columns may take 256 MiB, and so many times the bytes that their files have. Label lists of a
+hundred million items, repeated and packed, take 40 times."""
 
 
 def import_polars() -> ModuleType:
@@ -61,7 +62,8 @@ def columns_of_parts(
     Raises
     ------
     InputError
-        If a part cannot be read, lacks a column, or has it of another type than the first.
+        If a part cannot be read, lacks a column, or has it of another type than the first; or if
+        the columns take far more memory than the files take on disk.
     """
     types: dict[str, pl.DataType] = {}
     for path in paths:
@@ -73,7 +75,27 @@ def columns_of_parts(
             chosen = dict.fromkeys([columns.id, columns.label, *columns.extra.values()])
             types = {name: schema[name] for name in chosen}
         _check_part(schema, types, where, paths[0].name)
+    _refuse_much_unpacked(paths, types, source)
     return columns, list(types)
+
+
+def _refuse_much_unpacked(paths: Sequence[Path], names: Collection[str], source: str) -> None:
+    """Refuse a table whose columns take far more memory than its files take on disk."""
+    size = sum(path.stat().st_size for path in paths)
+    most, total = FREE_BYTES + MOST_TIMES * size, 0
+    for path in paths:
+        where = part_name(path, paths, source)
+        with readable(where):
+            for found in unpacked_bytes(path, names, where):
+                total += found
+                if total > most:
+                    raise InputError(
+                        f"{size:,} bytes unpack to more than {most / 1e6:,.0f} MB",
+                        where=where,
+                        expected=f"at most {FREE_BYTES / 1e6:,.0f} MB, and {MOST_TIMES} times what "
+                        "is stored",
+                        mend="give the table as JSON Lines",
+                    )
 
 
 def _check_part(
@@ -103,76 +125,3 @@ def parquet_files(source: object) -> tuple[Path, ...]:
             return (path,) if file.read(len(_MAGIC)) == _MAGIC else ()
     except (OSError, ValueError):  # whoever reads it as any other file tells what is wrong
         return ()
-
-
-def refuse_long_cells(column: pl.Series, source: str, rows: Sequence[int]) -> None:
-    """Hold text and lists of text against the bounds of :func:`~ovbench.io.records.to_cell`.
-
-    ``rows`` are the 1-based numbers of the column's rows. Columns of other types are left alone.
-
-    Raises
-    ------
-    InputError
-        If a text has more than ``MAX_CHARACTERS``, or a list more than ``MAX_ITEMS``.
-    """
-    import polars as pl
-
-    lists = column.dtype == pl.List(pl.String)
-    if lists:
-        _refuse_longer(column.list.len(), "entries", MAX_ITEMS, source, rows)
-    texts = column.explode() if lists else column
-    # A text has at least as many bytes as characters, and those need no counting.
-    if texts.dtype == pl.String and _most(texts.str.len_bytes()) > MAX_CHARACTERS:
-        counted = pl.element().str.len_chars().max()
-        lengths = column.list.eval(counted).list.first() if lists else texts.str.len_chars()
-        _refuse_longer(lengths, "characters", MAX_CHARACTERS, source, rows)
-
-
-def values_of(column: pl.Series) -> Iterator[object]:
-    """The values of a column of any type, of which few are held at a time where they nest."""
-    step = _FEW_NESTED if column.dtype.is_nested() else _FEW
-    for part in column.to_frame().iter_slices(step):
-        yield from part.to_series().to_list()
-
-
-def text_bytes(column: pl.Series) -> int:
-    """UTF-8 bytes of a column of text, rows that share the memory of one text counted each."""
-    import polars as pl
-
-    return int(column.str.len_bytes().cast(pl.UInt64).sum())  # lengths are of 32 bits
-
-
-def most_text(rows: int) -> int:
-    """UTF-8 bytes that a column of so many rows may need if each row is held by itself."""
-    return FREE_BYTES + MAX_MEAN_BYTES * rows
-
-
-def refuse_much_text(column: pl.Series, source: str) -> None:
-    """Refuse a column of text that is to be held row by row and would fill the memory.
-
-    A file of kilobytes can repeat one long text in every row.
-
-    Raises
-    ------
-    InputError
-        If it is of more than :func:`most_text`.
-    """
-    if (size := text_bytes(column)) > most_text(len(column)):
-        raise InputError(
-            f"column {column.name!r} is {size / 1e9:.1f} GB of text in {len(column):,} rows",
-            where=source,
-            expected=f"at most {MAX_MEAN_BYTES:,} bytes a row",
-        )
-
-
-def _refuse_longer(
-    lengths: pl.Series, of: str, most: int, source: str, rows: Sequence[int]
-) -> None:
-    if _most(lengths) > most:
-        row = (lengths > most).fill_null(value=False).arg_max()
-        assert row is not None
-        raise too_long(f"{lengths[row]:,} {of}", most, f"{source}, row {rows[row]}")
-
-
-def _most(lengths: pl.Series) -> int:
-    return int(lengths.max() or 0)  # type: ignore[arg-type]

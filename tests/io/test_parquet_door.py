@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ovbench.errors import InputError, MissingExtraError
-from ovbench.io import parquet, parquet_parts
+from ovbench.io import parquet, parquet_text
 from ovbench.io import records as core
 from ovbench.io.batches import open_table
 from ovbench.io.columns import Wanted
@@ -176,7 +176,7 @@ LONG = {
 
 @pytest.mark.parametrize("case", LONG)
 def test_the_longest_cells(case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (parquet_parts, core):
+    for module in (parquet_text, core):
         monkeypatch.setattr(module, "MAX_CHARACTERS", 10)
         monkeypatch.setattr(module, "MAX_ITEMS", 3)
     labels, words = LONG[case]
@@ -193,7 +193,7 @@ def test_the_longest_cells(case: str, tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_the_longest_ids_and_columns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parquet_parts, "MAX_CHARACTERS", 10)
+    monkeypatch.setattr(parquet_text, "MAX_CHARACTERS", 10)
     path = save(tmp_path / "p.parquet", id=["é" * 10, "é" * 11], pred=["x", "y"])
     with pytest.raises(InputError, match="row 2: 11 characters in one cell"):
         read_records(path)
@@ -217,7 +217,7 @@ def test_what_a_table_has_not(tmp_path: Path) -> None:
 def test_numbering_by_first_occurrence(codes: list[int], chunk: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(parquet, "_CHUNK", chunk)
-        numbers, first = parquet._first_seen(np.array(codes, dtype=np.int32), 10)
+        numbers, first = parquet_text.first_seen(np.array(codes, dtype=np.int32), 10)
     order = list(dict.fromkeys(codes))
     assert numbers.tolist() == [order.index(code) for code in codes]
     assert first.tolist() == [codes.index(code) for code in order]

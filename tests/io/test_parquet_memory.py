@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from ovbench.errors import InputError
-from ovbench.io import parquet_parts
-from ovbench.io.parquet_parts import parquet_files, text_bytes
+from ovbench.io import parquet_text
+from ovbench.io.parquet_parts import parquet_files
+from ovbench.io.parquet_text import text_bytes
 from ovbench.io.read import read_records
 
 pl = pytest.importorskip("polars")
@@ -82,8 +83,8 @@ def test_long_cells_are_looked_through(monkeypatch: pytest.MonkeyPatch, tmp_path
     path = save(tmp_path / "p.parquet", id=list("tuvwxyz"), label=cells)
     monkeypatch.setattr(parquet, "_SAMPLE", 3)
     assert len(read_records(path).cells) == 7
-    monkeypatch.setattr(parquet_parts, "FREE_BYTES", 7)
-    monkeypatch.setattr(parquet_parts, "MAX_MEAN_BYTES", 1)
+    monkeypatch.setattr(parquet_text, "FREE_BYTES", 7)
+    monkeypatch.setattr(parquet_text, "MAX_MEAN_BYTES", 1)
     labels = ["a", "b", "c", "long, longer"]
     path = save(tmp_path / "p.parquet", id=list("tuvwxyz"), label=cells)
     found = read_records(path)

@@ -1,0 +1,210 @@
+"""What a Parquet file unpacks to is known, and bounded, before it is unpacked."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ovbench.errors import InputError
+from ovbench.io import parquet_parts
+from ovbench.io.parquet_pages import unpacked_bytes
+from ovbench.io.read import read_records
+
+pl = pytest.importorskip("polars")
+
+RUN = """
+import resource
+resource.setrlimit(resource.RLIMIT_DATA, (1_500_000_000,) * 2)
+from ovbench.__main__ import main
+main()
+"""
+BOTH = ("id", "label")
+LISTS = st.none() | st.lists(st.none() | st.text(max_size=8), max_size=5)
+
+
+def save(path: Path, compression: str = "zstd", **columns: object) -> Path:
+    pl.DataFrame(columns).write_parquet(path, compression=compression)
+    return path
+
+
+def lists_bomb(path: Path) -> Path:
+    """400 lists of 50,000 labels: 20 million values, in some 60 kB."""
+    one = pl.Series([["sad", "happy"] * 25_000], dtype=pl.List(pl.String))
+    return save(path, id=[str(i) for i in range(400)], label=one.new_from_index(0, 400))
+
+
+def texts_bomb(path: Path) -> Path:
+    """1,000 different texts of 500 kB, in some 200 kB."""
+    labels = [f"{number}{' sad,' * 100_000}" for number in range(1000)]
+    return save(path, id=[str(i) for i in range(1000)], label=labels)
+
+
+BOMBS = {"lists": lists_bomb, "texts": texts_bomb}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a limit on memory")
+@pytest.mark.parametrize("engine", ["memory", "stream"])
+@pytest.mark.parametrize("kind", BOMBS)
+def test_a_small_file_of_much_is_refused(kind: str, engine: str, tmp_path: Path) -> None:
+    path = BOMBS[kind](tmp_path / "pred.parquet")
+    assert path.stat().st_size < 300_000
+    gold = save(tmp_path / "gold.parquet", id=["1"], label=["sad"])
+    command = ["score", str(path), "--gold", str(gold), "--engine", engine, "--json", "-"]
+    run = subprocess.run(
+        [sys.executable, "-c", RUN, *command], capture_output=True, text=True, timeout=60
+    )
+    assert run.returncode == 2, run.stderr
+    assert f"pred.parquet: {path.stat().st_size:,} bytes unpack to more than" in run.stderr
+    assert "JSON Lines" in run.stderr
+
+
+def varint(number: int, size: int = 0) -> bytes:
+    """A zigzag number of Thrift's compact protocol, padded to ``size`` bytes."""
+    left, found = number * 2, bytearray()
+    while left >= 128 or len(found) + 1 < size:
+        found.append(128 | left & 127)
+        left >>= 7
+    return bytes([*found, left])
+
+
+def test_a_footer_that_lies_changes_nothing(tmp_path: Path) -> None:
+    path = lists_bomb(tmp_path / "p.parquet")
+    raw = path.read_bytes()
+    footer = len(raw) - 8 - int.from_bytes(raw[-8:-4], "little")
+    honest = sum(unpacked_bytes(path, BOTH, "p"))
+    assert honest > 400 * 50_000 * 16
+    # The number of values, and the column's name beside it: readers go by neither.
+    values = varint(400 * 50_000)
+    assert raw.count(values, footer) == 1
+    at, name = raw.index(values, footer), raw.rindex(b"label")
+    assert name > footer
+    for start, lie in ((at, varint(1, len(values))), (name, b"lebal")):
+        path.write_bytes(raw[:start] + lie + raw[start + len(lie) :])
+        assert sum(unpacked_bytes(path, BOTH, "p")) >= honest * 0.99
+        with pytest.raises(InputError, match="unpack to more than"):
+            read_records(path)
+
+
+@given(rows=st.lists(st.tuples(st.integers(0, 99), LISTS), min_size=1, max_size=30))
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.parametrize("compression", ["zstd", "uncompressed"])
+def test_no_less_than_is_there(
+    compression: str, rows: list[tuple[int, list[str | None] | None]], tmp_path: Path
+) -> None:
+    labels = pl.Series([row[1] for row in rows], dtype=pl.List(pl.String))
+    path = save(tmp_path / "p.parquet", compression, id=[row[0] for row in rows], label=labels)
+    values = sum(len(row[1] or ()) for row in rows)
+    distinct = {text for row in rows for text in row[1] or () if text}
+    most = sum(unpacked_bytes(path, BOTH, "p"))
+    assert most >= 16 * values + 16 * len(rows) + sum(len(text.encode()) for text in distinct)
+    assert sum(unpacked_bytes(path, ["id"], "p")) < most
+    assert sum(unpacked_bytes(path, ["other"], "p")) == 0
+
+
+def test_columns_within_columns_count_for_theirs(tmp_path: Path) -> None:
+    pair = [{"a": "x" * 9, "b": [1, 2]}, {"a": "y", "b": []}]
+    path = save(tmp_path / "p.parquet", id=["1", "2"], odd=pair, label=["sad", "happy"])
+    parts = [sum(unpacked_bytes(path, [name], "p")) for name in ("id", "odd", "label")]
+    assert sum(unpacked_bytes(path, ["id", "odd", "label"], "p")) == sum(parts)
+    assert parts[1] > parts[0]
+
+
+def test_the_bound_is_of_all_parts_together(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for part in "ab":
+        save(
+            tmp_path / f"{part}.parquet", id=[f"{part}{i}" for i in range(999)], label=["sad"] * 999
+        )
+    sizes = [sum(unpacked_bytes(path, BOTH, "p")) for path in tmp_path.iterdir()]
+    stored = sum(path.stat().st_size for path in tmp_path.iterdir())
+    monkeypatch.setattr(parquet_parts, "MOST_TIMES", 1)
+    monkeypatch.setattr(parquet_parts, "FREE_BYTES", sum(sizes) - stored)
+    assert len(read_records(tmp_path).ids) == 1998
+    monkeypatch.setattr(parquet_parts, "FREE_BYTES", sum(sizes) - stored - 1)
+    with pytest.raises(InputError, match=r"part 'b\.parquet': .* unpack to more than"):
+        read_records(tmp_path)
+
+
+def test_differences_of_texts_are_refused(tmp_path: Path) -> None:
+    path = save(tmp_path / "p.parquet", id=["a", "b"], label=["sad", "happy"])
+    raw = path.read_bytes()
+    # A page's header: so many values, their encoding (8, by a dictionary), that of the levels.
+    header = b"\x15\x04\x15\x10\x15\x06\x15\x06"
+    assert header in raw
+    path.write_bytes(raw.replace(header, header.replace(b"\x15\x10", b"\x15\x0e")))
+    with pytest.raises(InputError, match="DELTA_BYTE_ARRAY"):
+        read_records(path)
+
+
+FOOTERS = {
+    "nothing": b"",
+    "a list longer than the file": b"\x29\xfc\xff\xff\xff\xff\x0f",
+    "structs without end": b"\x1c" * 400,
+    "lists without end": b"\x19\x19" * 400,
+    "a number without end": b"\x16" + b"\xff" * 40,
+    "a number where a list belongs": b"\x25\x02\x00",
+    "a type that is none": b"\x1e\x00",
+}
+
+
+@pytest.mark.parametrize("what", FOOTERS)
+def test_damaged_footers(what: str, tmp_path: Path) -> None:
+    path, footer = tmp_path / "p.parquet", FOOTERS[what]
+    path.write_bytes(b"PAR1" + footer + len(footer).to_bytes(4, "little") + b"PAR1")
+    with pytest.raises(InputError, match="header is damaged"):
+        sum(unpacked_bytes(path, BOTH, "p"))
+
+
+@given(changes=st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), min_size=1))
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_byte_may_be_wrong(changes: list[tuple[int, int]], tmp_path: Path) -> None:
+    path = tmp_path / "p.parquet"
+    if not path.exists():
+        save(path, id=["a", "b", "c"], label=[["sad"], [], ["happy", "calm"]])
+        (tmp_path / "kept").write_bytes(path.read_bytes())
+    raw = bytearray((tmp_path / "kept").read_bytes())
+    for at, byte in changes:
+        raw[at % len(raw)] = byte
+    path.write_bytes(raw)
+    with suppress(InputError):
+        assert sum(unpacked_bytes(path, BOTH, "p")) >= 0
+
+
+def test_categories_in_lists_are_their_text(tmp_path: Path) -> None:
+    cells = [["sad", "happy"], None, [], ["sad", None]]
+    for dtype in (pl.Categorical, pl.Enum(["happy", "sad"])):
+        path = save(
+            tmp_path / "p.parquet", id=list("abcd"), label=pl.Series(cells, dtype=pl.List(dtype))
+        )
+        found = read_records(path)
+        expected = [None if cell is None else tuple(cell) for cell in cells]
+        assert [found.cells[code] for code in found.codes] == expected
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a limit on memory")
+@pytest.mark.parametrize("within", ["a list", "structs in a list"])
+def test_a_long_text_in_every_entry_of_a_list(within: str, tmp_path: Path) -> None:
+    """A file of a few kB, of one list whose thousand entries share a text of 1.9 MB."""
+    entries = pl.Series(["s" * 1_900_000], dtype=pl.Categorical).new_from_index(0, 1000)
+    if within == "structs in a list":
+        entries = pl.DataFrame({"x": entries}).to_struct()
+    path = save(tmp_path / "p.parquet", id=["a"], label=entries.implode())
+    assert path.stat().st_size < 10_000
+    gold = tmp_path / "gold.jsonl"
+    gold.write_text(json.dumps({"id": "a", "labels": ["sad"]}) + "\n", encoding="utf-8")
+    run = subprocess.run(
+        [sys.executable, "-c", RUN, "score", str(path), "--gold", str(gold)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert run.returncode == 2, run.stderr[-500:]
+    assert "column 'label' is 1.9 GB of text in 1 rows" in run.stderr
