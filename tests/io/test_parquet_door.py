@@ -216,7 +216,7 @@ def test_what_a_table_has_not(tmp_path: Path) -> None:
 @given(st.lists(st.integers(0, 9)), st.integers(1, 5))
 def test_numbering_by_first_occurrence(codes: list[int], chunk: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(parquet, "_CHUNK", chunk)
+        patch.setattr(parquet_text, "_CHUNK", chunk)
         numbers, first = parquet_text.first_seen(np.array(codes, dtype=np.int32), 10)
     order = list(dict.fromkeys(codes))
     assert numbers.tolist() == [order.index(code) for code in codes]
