@@ -8,7 +8,7 @@ Pages and footer are Thrift structs in its compact protocol; field numbers here 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator, Mapping
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Any
@@ -29,8 +29,11 @@ Struct = dict[int, Any]
 """Field number → a whole number, bytes, a list or a struct."""
 
 
-def unpacked_bytes(path: Path, columns: Collection[str], where: str) -> Iterator[int]:
-    """Bytes that these columns of a file take in memory, or somewhat more, page by page.
+def unpacked_bytes(path: Path, columns: Mapping[str, int], where: str) -> Iterator[int]:
+    """Bytes that columns of a file take in memory, or somewhat more, page by page.
+
+    ``columns`` are names and places (from 0). Whatever has one of either is counted: names stand in
+    a file several times, and need not be the same.
 
     Raises
     ------
@@ -52,7 +55,7 @@ def unpacked_bytes(path: Path, columns: Collection[str], where: str) -> Iterator
         ) from None
 
 
-def _chunks(data: mmap, columns: Collection[str]) -> Iterator[tuple[Struct, int, int]]:
+def _chunks(data: mmap, columns: Mapping[str, int]) -> Iterator[tuple[Struct, int, int]]:
     """Metadata, number of rows and bytes of a value of each chunk of the columns."""
     end = len(data) - 8
     start = end - int.from_bytes(data[end : end + 4], "little")
@@ -66,30 +69,31 @@ def _chunks(data: mmap, columns: Collection[str]) -> Iterator[tuple[Struct, int,
         chunks = _structs(group, 1)
         if len(chunks) != len(roots):
             raise _DamagedError
-        for root, column in zip(roots, chunks, strict=True):
-            if root in columns:
+        for (place, name), column in zip(roots, chunks, strict=True):
+            if name in columns or place in columns.values():
                 chunk = _struct(column, 3)
                 fixed = chunk.get(1) == _FIXED_LEN_BYTE_ARRAY
                 yield chunk, _number(group, 3), max(_VALUE, widest if fixed else 0)
 
 
-def _roots(schema: list[Struct]) -> list[str]:
-    """For each leaf of the schema, in order, the column that it is, or lies within.
+def _roots(schema: list[Struct]) -> list[tuple[int, str]]:
+    """For each leaf of the schema, in order, place and name of the column it is or lies within.
 
     Readers tell a chunk's column by this order; the name that the chunk has is not looked at.
     """
-    roots: list[str] = []
-    column, unseen = "", 0  # nodes of the column's tree that are still to come
+    roots: list[tuple[int, str]] = []
+    place, column = -1, ""
+    unseen = 0  # nodes of the column's tree that are still to come
     for element in schema[1:]:
         if not unseen:
             name, unseen = element.get(4), 1
             if not isinstance(name, bytes):
                 raise _DamagedError
-            column = name.decode("utf-8", "replace")
+            place, column = place + 1, name.decode("utf-8", "replace")
         children = _number(element, 5)
         unseen += children - 1
         if not children:
-            roots.append(column)
+            roots.append((place, column))
     return roots
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -66,6 +66,7 @@ def columns_of_parts(
         the columns take far more memory than the files take on disk.
     """
     types: dict[str, pl.DataType] = {}
+    places: list[dict[str, int]] = []
     for path in paths:
         where = part_name(path, paths, source)
         with readable(where):
@@ -75,18 +76,24 @@ def columns_of_parts(
             chosen = dict.fromkeys([columns.id, columns.label, *columns.extra.values()])
             types = {name: schema[name] for name in chosen}
         _check_part(schema, types, where, paths[0].name)
-    _refuse_much_unpacked(paths, types, source)
+        places.append({name: at for at, name in enumerate(schema) if name in types})
+    _refuse_much_unpacked(paths, places, source)
     return columns, list(types)
 
 
-def _refuse_much_unpacked(paths: Sequence[Path], names: Collection[str], source: str) -> None:
-    """Refuse a table whose columns take far more memory than its files take on disk."""
+def _refuse_much_unpacked(
+    paths: Sequence[Path], places: Sequence[Mapping[str, int]], source: str
+) -> None:
+    """Refuse a table whose columns take far more memory than its files take on disk.
+
+    ``places`` are, for each part, the columns' names and places in it.
+    """
     size = sum(path.stat().st_size for path in paths)
     most, total = FREE_BYTES + MOST_TIMES * size, 0
-    for path in paths:
+    for path, columns in zip(paths, places, strict=True):
         where = part_name(path, paths, source)
         with readable(where):
-            for found in unpacked_bytes(path, names, where):
+            for found in unpacked_bytes(path, columns, where):
                 total += found
                 if total > most:
                     raise InputError(
