@@ -18,8 +18,9 @@ import numpy as np
 from ovbench.errors import InputError
 from ovbench.io.classes import name_classes
 from ovbench.io.columns import Columns, Wanted
+from ovbench.io.files import parquet_files
 from ovbench.io.parquet import id_series, records_of
-from ovbench.io.parquet_parts import columns_of_parts, parquet_files, part_name, readable
+from ovbench.io.parquet_parts import columns_of_parts, part_name, readable
 from ovbench.io.records import Records
 
 if TYPE_CHECKING:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from ovbench.errors import InputError
 
+_PARQUET, _SUFFIXES = b"PAR1", (".parquet", ".pq")
+
 
 def refuse_special(path: Path) -> Path:
     """``path``, unless a pipe, socket or device has that name: those wait for ever or never end.
@@ -61,3 +63,20 @@ def parquet_parts(folder: Path) -> list[Path]:
     """
     found = sorted(path for path in folder.glob("*.parquet") if not path.name.startswith("."))
     return [refuse_special(path) for path in found]
+
+
+def parquet_files(source: object) -> tuple[Path, ...]:
+    """The parts that a name stands for: a Parquet file, or those of a folder; none of all else."""
+    if not isinstance(source, str | Path) or str(source) in ("", "-"):
+        return ()
+    path = Path(source)
+    try:
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            return () if any(path.glob("*.npy")) else tuple(parquet_parts(path))
+        if not stat.S_ISREG(mode) or path.suffix.lower() not in _SUFFIXES:
+            return ()
+        with path.open("rb") as file:
+            return (path,) if file.read(len(_PARQUET)) == _PARQUET else ()
+    except (OSError, ValueError):  # whoever reads it as any other file tells what is wrong
+        return ()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import stat
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import import_module
@@ -12,15 +11,12 @@ from typing import TYPE_CHECKING
 
 from ovbench.errors import InputError, MissingExtraError
 from ovbench.io.columns import Columns, Wanted, choose_columns
-from ovbench.io.files import parquet_parts
 from ovbench.io.parquet_pages import unpacked_bytes
 from ovbench.io.parquet_text import FREE_BYTES
 
 if TYPE_CHECKING:
     import polars as pl
 
-_MAGIC = b"PAR1"
-_SUFFIXES = (".parquet", ".pq")
 MOST_TIMES = 128
 """Columns may take 256 MiB, and so many times the bytes that their files have. Label lists of a
 hundred million items, repeated and packed, take 40 times."""
@@ -115,20 +111,3 @@ def _check_part(
             raise InputError(
                 f"column {name!r} {found}", where=where, expected=f"type {wanted}, as in {first!r}"
             )
-
-
-def parquet_files(source: object) -> tuple[Path, ...]:
-    """The parts that a name stands for: a Parquet file, or those of a folder; none of all else."""
-    if not isinstance(source, str | Path) or str(source) in ("", "-"):
-        return ()
-    path = Path(source)
-    try:
-        mode = path.stat().st_mode
-        if stat.S_ISDIR(mode):
-            return () if any(path.glob("*.npy")) else tuple(parquet_parts(path))
-        if not stat.S_ISREG(mode) or path.suffix.lower() not in _SUFFIXES:
-            return ()
-        with path.open("rb") as file:
-            return (path,) if file.read(len(_MAGIC)) == _MAGIC else ()
-    except (OSError, ValueError):  # whoever reads it as any other file tells what is wrong
-        return ()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from ovbench.errors import InputError
 from ovbench.io.columns import Wanted
-from ovbench.io.parquet_parts import parquet_files
+from ovbench.io.files import parquet_files
 from ovbench.protocols import Protocol
 from ovbench.scoring.options import Options
 from ovbench.scoring.prepare import want_of

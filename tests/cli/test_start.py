@@ -56,12 +56,12 @@ def test_help_imports_nothing_heavy() -> None:
 
 
 def test_a_score_imports_what_it_needs() -> None:
-    # Most of a short command's time is imports: 83 modules of ours, some 500 in all.
+    # Most of a short command's time is imports: 82 modules of ours, some 500 in all.
     found = modules(
         *("score", str(SAMPLE / "careful.jsonl"), "--gold", str(SAMPLE / "gold.jsonl")), "--draws=9"
     )
     assert "ovbench.scoring.wheels" in found
-    assert len(ours(found)) <= 83
+    assert len(ours(found)) <= 82
     assert len(found) <= 520
     assert not found & {
         *("polars", "torch", "backports.zstd", "ovbench.tasks.card", "ovbench.cli.train"),
@@ -118,6 +118,58 @@ def test_a_score_loads_numpy_without_threads_of_its_own(said: str | None) -> Non
 def test_the_command_starts_as_the_module_does() -> None:
     (command,) = entry_points(group="console_scripts", name="ovbench")
     assert command.load() is ovbench.__main__.command
+
+
+def ended(before: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """A command in a process of its own, which runs ``before`` first."""
+    code = f"import sys\n{before}\nsys.argv = {['ovbench', *arguments]!r}\n" + (
+        "from ovbench.__main__ import command\ncommand()"
+    )
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+
+
+ASKED = "import atexit; atexit.register(print, 'told of the end')"
+FREED = "class Big:\n    def __del__(self): print('taken apart')\nbig = Big()"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"), [(["--version"], 0), (["schema", "nothing"], 2), ([], 2)]
+)
+def test_a_command_ends_at_once_and_tells_who_asked(arguments: list[str], code: int) -> None:
+    done = ended(f"{ASKED}\n{FREED}", *arguments)
+    assert done.returncode == code
+    assert done.stdout.endswith("told of the end\n")
+    assert "taken apart" not in done.stdout
+
+
+def test_a_thread_at_work_is_waited_for() -> None:
+    work = "import threading, time\ndef work():\n    time.sleep(2)\n    print('done')"
+    done = ended(f"{FREED}\n{work}\nthreading.Thread(target=work).start()", "--version")
+    assert done.returncode == 0
+    assert "done\n" in done.stdout
+    assert "taken apart" in done.stdout
+
+
+def test_a_profiler_has_its_say() -> None:
+    command = [sys.executable, "-m", "cProfile", "-m", "ovbench", "--version"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    assert "function calls" in done.stdout
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a disk that is always full")
+def test_what_cannot_be_written_at_the_end_is_told() -> None:
+    code = "import sys, ovbench.cli.ending as ending\nsys.stdout.write('lost')\nending.end(0)"
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode != 0
+    assert "No space left on device" in done.stderr
 
 
 def test_import_ovbench_imports_nothing_heavy() -> None:

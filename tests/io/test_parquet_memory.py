@@ -11,7 +11,7 @@ import pytest
 
 from ovbench.errors import InputError
 from ovbench.io import parquet_text
-from ovbench.io.parquet_parts import parquet_files
+from ovbench.io.files import parquet_files
 from ovbench.io.parquet_text import text_bytes
 from ovbench.io.read import read_records
 

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from ovbench.errors import InputError
-from ovbench.io.files import refuse_leading_out
-from ovbench.io.parquet_parts import parquet_files
+from ovbench.io.files import parquet_files, refuse_leading_out
 from ovbench.io.read import read_records
 from ovbench.io.toml import toml_text
 from ovbench.normalize.synonym_groups import load_groups
