@@ -155,6 +155,9 @@ FOOTERS = {
     "lists without end": b"\x19\x19" * 400,
     "a number without end": b"\x16" + b"\xff" * 40,
     "a number where a list belongs": b"\x25\x02\x00",
+    "a field that comes twice": b"\x15\x02\x05\x02\x02\x00",
+    "a list of numbers where it is one of structs": b"\x29\x15\x02\x00",
+    "a truth value where a number belongs": b"\x11\x00",
     "a type that is none": b"\x1e\x00",
 }
 
