@@ -21,7 +21,8 @@ def end(code: int) -> NoReturn:
         atexit._run_exitfuncs()
         try:
             for stream in (sys.stdout, sys.stderr):
-                stream.flush()
+                if stream is not None:
+                    stream.flush()
         except (OSError, ValueError):  # a full disk or a closed stream: Python's end tells it
             pass
         else:

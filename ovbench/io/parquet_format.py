@@ -3,7 +3,8 @@
 Field numbers and types are those of ``parquet.thrift`` in the format's specification (2.12). A
 field that stands there with another type, or out of its order, is damage: readers that were
 generated from the specification take it as the specified type, whatever the file calls it, and to
-believe the file would be to read something else than they do.
+believe the file would be to read something else than they do. So is a number that is too large for
+its type, of which they keep the lowest bits.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 
 _BYTE, _I16, _I32, _I64, _DOUBLE, _BINARY, _LIST, _STRUCT = 3, 4, 5, 6, 7, 8, 9, 12
 _BOOL = (1, 2)  # true and false: a field's value is its type
+_LIMITS = {_I16: 2**15, _I32: 2**31, _I64: 2**63}
 _DEEPEST = 32
 """Structs and lists within each other; the format needs 7."""
 
@@ -88,7 +90,7 @@ class Reader:
         while head := self._byte():
             before = field
             field = field + (head >> 4) if head >> 4 else self._zigzag()
-            if field <= before:
+            if not before < field < _LIMITS[_I16]:
                 raise DamagedError
             value = self._value(head & 15, spec.get(field), depth)
             if field in spec:
@@ -113,7 +115,10 @@ class Reader:
             case 1 | 2 | 3:
                 return self._byte()
             case 4 | 5 | 6:
-                return self._zigzag()
+                number = self._zigzag()
+                if not -_LIMITS[kind] <= number < _LIMITS[kind]:
+                    raise DamagedError
+                return number
             case 7:
                 return self._bytes(8)
             case 8:

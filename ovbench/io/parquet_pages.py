@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
+from typing import NamedTuple
 
 from ovbench.errors import InputError
 from ovbench.io.parquet_format import FOOTER, PAGE_HEADER, DamagedError, Reader, Struct
@@ -17,17 +18,22 @@ from ovbench.io.parquet_format import FOOTER, PAGE_HEADER, DamagedError, Reader,
 _MAGIC = b"PAR1"
 _DELTA_BYTE_ARRAY = 7
 _FIXED_LEN_BYTE_ARRAY = 7
-_VALUE = 24
-"""Bytes that a value takes in memory: 16 of a text's view or of a number, 8 of a list's offset."""
-_PAGE = 1024
-"""Bytes for a page itself, so that no number of empty ones is free."""
+_HEADER = 256
+"""Bytes that count for each byte of a page's header, so that reading headers is bounded, too."""
 
 
-def unpacked_bytes(path: Path, columns: Mapping[str, int], where: str) -> Iterator[int]:
+class Column(NamedTuple):
+    """A column: its place (from 0), and how many bytes each of its values takes in memory."""
+
+    place: int
+    width: int
+
+
+def unpacked_bytes(path: Path, columns: Mapping[str, Column], where: str) -> Iterator[int]:
     """Bytes that columns of a file take in memory, or somewhat more, page by page.
 
-    ``columns`` are names and places (from 0). Whatever has one of either is counted: names stand in
-    a file several times, and need not be the same.
+    Whatever has the name or the place of one of them is counted: names stand in a file several
+    times, and need not be the same.
 
     Raises
     ------
@@ -49,33 +55,33 @@ def unpacked_bytes(path: Path, columns: Mapping[str, int], where: str) -> Iterat
         ) from None
 
 
-def _chunks(data: mmap, columns: Mapping[str, int]) -> Iterator[tuple[Struct, int, int]]:
+def _chunks(data: mmap, columns: Mapping[str, Column]) -> Iterator[tuple[Struct, int, int]]:
     """Metadata, number of rows and bytes of a value of each chunk of the columns."""
     end = len(data) - 8
     start = end - int.from_bytes(data[end : end + 4], "little")
     if start < len(_MAGIC) or data[-4:] != _MAGIC:
         raise DamagedError
     footer = Reader(data, start, end).struct(FOOTER)
-    schema: list[Struct] = footer.get(2, [])
-    roots = _roots(schema)
-    widest = max((_size(element, 2) for element in schema), default=0)
+    leaves = _leaves(footer.get(2, []))
+    of_place = {column.place: column for column in columns.values()}
     for group in footer.get(4, []):
         chunks = group.get(1, [])
-        if len(chunks) != len(roots):
+        if len(chunks) != len(leaves):
             raise DamagedError
-        for (place, name), column in zip(roots, chunks, strict=True):
-            if name in columns or place in columns.values():
-                chunk = column.get(3, {})
-                fixed = chunk.get(1) == _FIXED_LEN_BYTE_ARRAY
-                yield chunk, _size(group, 3), max(_VALUE, widest if fixed else 0)
+        for (place, name, leaf), chunk in zip(leaves, chunks, strict=True):
+            meant = [one for one in (columns.get(name), of_place.get(place)) if one]
+            if meant:
+                fixed = _size(leaf, 2) if leaf.get(1) == _FIXED_LEN_BYTE_ARRAY else 0
+                width = max(fixed, *(one.width for one in meant))
+                yield chunk.get(3, {}), _size(group, 3), width
 
 
-def _roots(schema: list[Struct]) -> list[tuple[int, str]]:
-    """For each leaf of the schema, in order, place and name of the column it is or lies within.
+def _leaves(schema: list[Struct]) -> list[tuple[int, str, Struct]]:
+    """The schema's leaves in order, each with place and name of the column it is or lies within.
 
     Readers tell a chunk's column by this order; the name that the chunk has is not looked at.
     """
-    roots: list[tuple[int, str]] = []
+    leaves: list[tuple[int, str, Struct]] = []
     place, column = -1, ""
     unseen = 0  # nodes of the column's tree that are still to come
     for element in schema[1:]:
@@ -85,8 +91,8 @@ def _roots(schema: list[Struct]) -> list[tuple[int, str]]:
         children = _size(element, 5)
         unseen += children - 1
         if not children:
-            roots.append((place, column))
-    return roots
+            leaves.append((place, column, element))
+    return leaves
 
 
 def _chunk_bytes(data: mmap, chunk: Struct, rows: int, width: int, where: str) -> Iterator[int]:
@@ -106,7 +112,8 @@ def _chunk_bytes(data: mmap, chunk: Struct, rows: int, width: int, where: str) -
             )
         here = _size(first, 1) + _size(second, 1)
         values += here
-        yield here * width + _size(page, 2) + _PAGE
+        held = here + _size(page.get(7, {}), 1)  # a dictionary's own
+        yield held * width + _size(page, 2) + (reader.at - at) * _HEADER
         at = reader.at + _size(page, 3)
     yield max(0, rows - values, _size(chunk, 5) - values) * width
 

@@ -7,16 +7,18 @@ from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ovbench.errors import InputError, MissingExtraError
 from ovbench.io.columns import Columns, Wanted, choose_columns
-from ovbench.io.parquet_pages import unpacked_bytes
+from ovbench.io.parquet_pages import Column, unpacked_bytes
 from ovbench.io.parquet_text import FREE_BYTES
 
 if TYPE_CHECKING:
     import polars as pl
 
+_TEXT, _OBJECT = 32, 256
+"""Bytes of a value: a view of its text and a list's offset; an object of Python's and its place."""
 MOST_TIMES = 128
 """Columns may take 256 MiB, and so many times the bytes that their files have. Label lists of a
 hundred million items, repeated and packed, take 40 times."""
@@ -62,7 +64,7 @@ def columns_of_parts(
         the columns take far more memory than the files take on disk.
     """
     types: dict[str, pl.DataType] = {}
-    places: list[dict[str, int]] = []
+    held: list[dict[str, Column]] = []
     for path in paths:
         where = part_name(path, paths, source)
         with readable(where):
@@ -72,21 +74,49 @@ def columns_of_parts(
             chosen = dict.fromkeys([columns.id, columns.label, *columns.extra.values()])
             types = {name: schema[name] for name in chosen}
         _check_part(schema, types, where, paths[0].name)
-        places.append({name: at for at, name in enumerate(schema) if name in types})
-    _refuse_much_unpacked(paths, places, source)
+        places = {name: at for at, name in enumerate(schema)}
+        held.append(
+            {
+                name: Column(places[name], _value_bytes(dtype, name == columns.label))
+                for name, dtype in types.items()
+            }
+        )
+    _refuse_much_unpacked(paths, held, source)
     return columns, list(types)
 
 
+def _value_bytes(dtype: Any, as_objects: bool) -> int:
+    """Bytes that a value of a column may take; ``as_objects``: Python holds what is no text."""
+    import polars as pl
+
+    inner = dtype.inner if dtype == pl.List else dtype
+    if inner in (pl.String, pl.Categorical, pl.Enum) or not (as_objects or dtype.is_nested()):
+        return _TEXT
+    return _OBJECT + _nested_bytes(dtype)
+
+
+def _nested_bytes(dtype: Any) -> int:
+    import polars as pl
+
+    if dtype == pl.Array:  # one that is missing has its full size, too
+        return int(dtype.size) * (_OBJECT + _nested_bytes(dtype.inner))
+    if dtype == pl.List:
+        return _OBJECT + _nested_bytes(dtype.inner)
+    if dtype == pl.Struct:
+        return _OBJECT + sum(_nested_bytes(field.dtype) for field in dtype.fields)
+    return 0
+
+
 def _refuse_much_unpacked(
-    paths: Sequence[Path], places: Sequence[Mapping[str, int]], source: str
+    paths: Sequence[Path], held: Sequence[Mapping[str, Column]], source: str
 ) -> None:
     """Refuse a table whose columns take far more memory than its files take on disk.
 
-    ``places`` are, for each part, the columns' names and places in it.
+    ``held`` are, for each part, the columns that are read of it.
     """
     size = sum(path.stat().st_size for path in paths)
     most, total = FREE_BYTES + MOST_TIMES * size, 0
-    for path, columns in zip(paths, places, strict=True):
+    for path, columns in zip(paths, held, strict=True):
         where = part_name(path, paths, source)
         with readable(where):
             for found in unpacked_bytes(path, columns, where):

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from ovbench.errors import InputError
 from ovbench.io import parquet_parts
-from ovbench.io.parquet_pages import unpacked_bytes
+from ovbench.io.parquet_pages import Column, unpacked_bytes
 from ovbench.io.read import read_records
 
 pl = pytest.importorskip("polars")
@@ -25,7 +25,7 @@ resource.setrlimit(resource.RLIMIT_DATA, (1_500_000_000,) * 2)
 from ovbench.__main__ import main
 main()
 """
-BOTH = {"id": 0, "label": 1}
+BOTH = {"id": Column(0, 32), "label": Column(1, 32)}
 LISTS = st.none() | st.lists(st.none() | st.text(max_size=8), max_size=5)
 
 
@@ -104,19 +104,19 @@ def test_no_less_than_is_there(
     distinct = {text for row in rows for text in row[1] or () if text}
     most = sum(unpacked_bytes(path, BOTH, "p"))
     assert most >= 16 * values + 16 * len(rows) + sum(len(text.encode()) for text in distinct)
-    assert sum(unpacked_bytes(path, {"id": 0}, "p")) < most
-    assert sum(unpacked_bytes(path, {"other": 2}, "p")) == 0
+    assert sum(unpacked_bytes(path, {"id": BOTH["id"]}, "p")) < most
+    assert sum(unpacked_bytes(path, {"other": Column(2, 32)}, "p")) == 0
 
 
 def test_columns_within_columns_count_for_theirs(tmp_path: Path) -> None:
     pair = [{"a": "x" * 9, "b": [1, 2]}, {"a": "y", "b": []}]
     path = save(tmp_path / "p.parquet", id=["1", "2"], odd=pair, label=["sad", "happy"])
-    places = {"id": 0, "odd": 1, "label": 2}
-    parts = [sum(unpacked_bytes(path, {name: at}, "p")) for name, at in places.items()]
-    assert sum(unpacked_bytes(path, places, "p")) == sum(parts)
-    for name, at in places.items():  # by either
-        assert sum(unpacked_bytes(path, {"other": at}, "p")) == parts[at]
-        assert sum(unpacked_bytes(path, {name: 9}, "p")) == parts[at]
+    columns = {name: Column(at, 32) for at, name in enumerate(("id", "odd", "label"))}
+    parts = [sum(unpacked_bytes(path, {name: one}, "p")) for name, one in columns.items()]
+    assert sum(unpacked_bytes(path, columns, "p")) == sum(parts)
+    for name, one in columns.items():  # by either
+        assert sum(unpacked_bytes(path, {"other": one}, "p")) == parts[one.place]
+        assert sum(unpacked_bytes(path, {name: Column(9, 32)}, "p")) == parts[one.place]
     assert parts[1] > parts[0]
 
 
@@ -145,6 +145,50 @@ def test_differences_of_texts_are_refused(tmp_path: Path) -> None:
     assert header in raw
     path.write_bytes(raw.replace(header, header.replace(b"\x15\x10", b"\x15\x0e")))
     with pytest.raises(InputError, match="DELTA_BYTE_ARRAY"):
+        read_records(path)
+
+
+def test_a_dictionary_counts_as_it_is_said_to_be(tmp_path: Path) -> None:
+    path = save(tmp_path / "p.parquet", id=["a", "b"], label=["sad", "happy"])
+    raw = path.read_bytes()
+    # A dictionary page's header: struct 7, so many values (2), in PLAIN.
+    header = b"\x4c\x15\x04\x15\x00"
+    assert header in raw
+    path.write_bytes(raw.replace(header, b"\x4c\x15" + varint(2 * 10**9) + b"\x15\x00"))
+    with pytest.raises(InputError, match=r"unpack to more than|damaged"):
+        read_records(path)
+
+
+@pytest.mark.parametrize("number", ["a field's", "a value"])
+def test_numbers_beyond_their_type_are_damage(number: str, tmp_path: Path) -> None:
+    """Readers keep their lowest bits, so they would stand for something else there."""
+    path = save(tmp_path / "p.parquet", id=["a", "b"], label=["sad", "happy"])
+    raw = path.read_bytes()
+    version = raw.index(b"\x15", len(raw) - 8 - int.from_bytes(raw[-8:-4], "little"))
+    lie = b"\x05" + varint(65537) if number == "a field's" else b"\x15" + varint(2**32 + 1)
+    told = lie + (raw[version + 1 : version + 2] if number == "a field's" else b"")
+    more = len(told) - 2
+    size = int.from_bytes(raw[-8:-4], "little") + more
+    whole = raw[:version] + told + raw[version + 2 : -8] + size.to_bytes(4, "little") + b"PAR1"
+    assert pl.read_parquet_schema(whole) == pl.read_parquet_schema(raw)
+    path.write_bytes(whole)
+    with pytest.raises(InputError, match="damaged"):
+        read_records(path)
+
+
+def test_what_is_missing_in_fixed_lists_has_their_size(tmp_path: Path) -> None:
+    none = pl.Series([None] * 400, dtype=pl.Array(pl.Int64, 1_000_000))
+    path = save(tmp_path / "p.parquet", id=[str(i) for i in range(400)], label=none)
+    assert path.stat().st_size < 30_000
+    with pytest.raises(InputError, match="unpack to more than"):
+        read_records(path)
+
+
+def test_numbers_as_labels_are_objects(tmp_path: Path) -> None:
+    """Python holds them one by one, at ten times what polars needs."""
+    many = 3_000_000
+    path = save(tmp_path / "p.parquet", id=["a"] * many, label=[1] * many)
+    with pytest.raises(InputError, match="unpack to more than"):
         read_records(path)
 
 
