@@ -157,6 +157,11 @@ def test_a_profiler_has_its_say() -> None:
     assert "function calls" in done.stdout
 
 
+def test_closed_streams_need_no_end() -> None:
+    code = "import sys\nsys.stdout = sys.stderr = None\nimport ovbench.cli.ending as e\ne.end(3)"
+    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 3
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a disk that is always full")
 def test_what_cannot_be_written_at_the_end_is_told() -> None:
     code = "import sys, ovbench.cli.ending as ending\nsys.stdout.write('lost')\nending.end(0)"
