@@ -117,6 +117,16 @@ def test_real_words_are_no_slips() -> None:
         assert "slip" not in first(word)[1]
 
 
+def test_slips_of_words_that_stand_on_no_wheel() -> None:
+    lexicon = load_lexicon()
+    assert not {"jubilant", "ecstatic"} & set(WHEEL_WORDS)
+    assert first("jubilantt")[0] == "jubilant"
+    assert first("ecstatik")[0] == "ecstatic"
+    # A word that is near to no cluster is not what is meant.
+    far = [key[:-2] for key in lexicon.words if not lexicon.placed(key[:-2]) and key[:-2].isalpha()]
+    assert not any(LEMMATIZER.lemmatize(f"{word}q") for word in far[:50] if len(word) > 7)
+
+
 def test_a_denied_word_weighs_nothing_where_there_is_no_antonym() -> None:
     (lemma,) = LEMMATIZER.lemmatize("not neutral")
     assert lemma.weight == 0.0
