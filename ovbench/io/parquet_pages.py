@@ -38,14 +38,14 @@ def unpacked_bytes(path: Path, columns: Mapping[str, Column], where: str) -> Ite
     Raises
     ------
     InputError
-        If the footer or a page's header is damaged, or a column is stored as differences of texts,
-        whose length nothing tells beforehand.
+        If the footer or a page's header is damaged, a column is encrypted, or one is stored as
+        differences of texts, whose length nothing tells beforehand.
     OSError
         If the file cannot be read.
     """
     try:
         with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as data:
-            for chunk, rows, width in _chunks(data, columns):
+            for chunk, rows, width in _chunks(data, columns, where):
                 yield from _chunk_bytes(data, chunk, rows, width, where)
     except DamagedError:
         raise InputError(
@@ -55,7 +55,9 @@ def unpacked_bytes(path: Path, columns: Mapping[str, Column], where: str) -> Ite
         ) from None
 
 
-def _chunks(data: mmap, columns: Mapping[str, Column]) -> Iterator[tuple[Struct, int, int]]:
+def _chunks(
+    data: mmap, columns: Mapping[str, Column], where: str
+) -> Iterator[tuple[Struct, int, int]]:
     """Metadata, number of rows and bytes of a value of each chunk of the columns."""
     end = len(data) - 8
     start = end - int.from_bytes(data[end : end + 4], "little")
@@ -71,6 +73,13 @@ def _chunks(data: mmap, columns: Mapping[str, Column]) -> Iterator[tuple[Struct,
         for (place, name, leaf), chunk in zip(leaves, chunks, strict=True):
             meant = [one for one in (columns.get(name), of_place.get(place)) if one]
             if meant:
+                if 8 in chunk:  # says how to decrypt it
+                    raise InputError(
+                        f"column {name!r} is encrypted",
+                        where=where,
+                        expected="a table that anyone can read",
+                        mend="write the file again without encryption",
+                    )
                 fixed = _size(leaf, 2) if leaf.get(1) == _FIXED_LEN_BYTE_ARRAY else 0
                 width = max(fixed, *(one.width for one in meant))
                 yield chunk.get(3, {}), _size(group, 3), width

@@ -214,6 +214,35 @@ def test_damaged_footers(what: str, tmp_path: Path) -> None:
         sum(unpacked_bytes(path, BOTH, "p"))
 
 
+def of_one_column(path: Path, chunk: bytes, pages: bytes = b"") -> Path:
+    """A file of one column, "id", of one row, with a chunk's fields from the third on."""
+    schema = b"\x19\x2c" + b"\x48\x01r\x15\x02\x00" + b"\x15\x0c\x38\x02id\x00"
+    groups = b"\x19\x1c" + b"\x19\x1c" + b"\x26\x00" + chunk + b"\x00" + b"\x26\x02\x00"
+    footer = b"\x15\x02" + schema + b"\x16\x02" + groups + b"\x00"
+    path.write_bytes(b"PAR1" + pages + footer + len(footer).to_bytes(4, "little") + b"PAR1")
+    return path
+
+
+def test_an_encrypted_column_is_called_so(tmp_path: Path) -> None:
+    """Its footer can be plain; what it holds would look like damage."""
+    with_the_key_of_the_footer = b"\x6c" + b"\x1c\x00\x00"  # field 8
+    path = of_one_column(tmp_path / "p.parquet", with_the_key_of_the_footer)
+    with pytest.raises(InputError, match="column 'id' is encrypted"):
+        sum(unpacked_bytes(path, BOTH, "p"))
+    assert sum(unpacked_bytes(path, {"label": Column(1, 32)}, "p")) == 0
+
+
+@pytest.mark.parametrize("more", [0, 100, 20_000])
+def test_a_long_header_counts_for_the_time_it_takes(more: int, tmp_path: Path) -> None:
+    """It may hold fields that nobody knows, in any number."""
+    unknown = b"\x65\x00" + b"\x15\x00" * more  # whole numbers, from field 9 on
+    page = b"\x15\x00\x15\x00\x15\x00" + unknown + b"\x00"
+    # The chunk's metadata: one value, the pages' size, the place of the first.
+    chunk = b"\x1c" + b"\x56\x02" + b"\x26" + varint(len(page)) + b"\x26\x08" + b"\x00"
+    path = of_one_column(tmp_path / "p.parquet", chunk, page)
+    assert sum(unpacked_bytes(path, BOTH, "p")) == 256 * len(page) + 32
+
+
 @given(changes=st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), min_size=1))
 @settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_byte_may_be_wrong(changes: list[tuple[int, int]], tmp_path: Path) -> None:
