@@ -47,7 +47,7 @@ class CheckedRecord:
         Untrusted text.
     outcome:
         ``recomputed``: its figures were computed again and are right, unless ``problems`` says
-        otherwise. ``published``: copied figures, of which only the form can be checked.
+        otherwise. ``published``: copied figures, of which only form and range can be checked.
     why:
         Why it could not be recomputed, and what to do; None where it was.
     marks:
@@ -121,6 +121,8 @@ def check_record(record: Record, tasks: Tasks) -> CheckedRecord:
     """One record, held against what its predictions give."""
     found = _Findings()
     outcome: Outcome = "published"
+    for name, score in record.scores.items():
+        found.problems += _impossible(f"scores[{name!r:.60}]", score)
     if record.origin.kind != "published":
         _check_claims(record, found)
         task = _task(record, tasks, found)
@@ -191,8 +193,6 @@ def _check_claims(record: Record, found: _Findings) -> None:
         add(f"interval.method: {record.interval.method!r:.60}; expected {METHOD!r}")
     if record.interval is not None and None in (record.interval.draws, record.interval.seed):
         add("interval: draws and seed are needed, so that it can be made again")
-    for name, score in record.scores.items():
-        found.problems += _impossible(f"scores[{name!r:.60}]", score)
     version = record.signature.rpartition("|v:")[2]
     if _release(version) is None or (_release(version) or ()) > (_release(__version__) or ()):
         add(f"signature: made by ovbench {version!r:.40}, which this one ({__version__}) is not")
@@ -209,11 +209,12 @@ def _release(version: str) -> tuple[int, ...] | None:
 
 
 def _impossible(where: str, score: ScoreEntry) -> Iterator[str]:
-    """What no protocol of ovbench gives: a fraction outside 0..1, an interval upside down."""
+    """What no score can be: a fraction outside 0..1, an interval upside down."""
     for name, value in (("value", score.value), ("low", score.low), ("high", score.high)):
         # The last bits of a mean may lie outside.
         if value is not None and not -TOLERANCE <= value <= 1 + TOLERANCE:
-            yield f"{where}.{name}: {value}; scores are fractions, from 0 to 1"
+            mend = f"; for {value} % write {value / 100:g}" if 1 < value <= 100 else ""
+            yield f"{where}.{name}: {value}; scores are fractions, from 0 to 1{mend}"
     if score.low is not None and score.high is not None and score.low > score.high:
         yield f"{where}: its interval ends ({score.high}) below its start ({score.low})"
 

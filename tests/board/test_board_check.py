@@ -26,6 +26,21 @@ def changed(record: Record, tmp_path: Path, change: Callable[[Body], object]) ->
     return path
 
 
+def published(value: float) -> Record:
+    """A figure copied from a paper."""
+    return Record.model_validate(
+        {
+            "system": {"name": "A"},
+            "checkpoint": {"selection": "unknown"},
+            "task": {"id": "MELD", "split": "test"},
+            "protocol": "HiT",
+            "headline": "f1",
+            "scores": {"f1": {"value": value}},
+            "origin": {"kind": "published", "source": "a paper"},
+        }
+    )
+
+
 def test_real_records_are_recomputed_and_right(submission: Path) -> None:
     found = check_submission(submission)
     assert found.problems == ()
@@ -229,26 +244,30 @@ def test_a_claim_without_predictions_is_at_least_possible(
         body["scores"]["f1"] |= {"value": 7.5, "low": 0.9, "high": 0.1}
 
     assert check_submission(changed(run_records[0], tmp_path, claim)).problems == (
-        "scores['f1'].value: 7.5; scores are fractions, from 0 to 1",
+        "scores['f1'].value: 7.5; scores are fractions, from 0 to 1; for 7.5 % write 0.075",
         "scores['f1']: its interval ends (0.1) below its start (0.9)",
     )
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        (62.3, "62.3; scores are fractions, from 0 to 1; for 62.3 % write 0.623"),
+        (1e308, "1e+308; scores are fractions, from 0 to 1"),
+        (-0.25, "-0.25; scores are fractions, from 0 to 1"),
+    ],
+)
+def test_published_figures_are_fractions_too(value: float, problem: str, tmp_path: Path) -> None:
+    path = tmp_path / "x.json"
+    path.write_text(submission_text([published(value)]), "utf-8")
+    assert check_submission(path).problems == (f"scores['f1'].value: {problem}",)
 
 
 def test_several_records_and_their_kinds(run_records: tuple[Record, ...], tmp_path: Path) -> None:
     path = tmp_path / "x.json"
     path.write_text(submission_text([run_records[0], run_records[0]]), "utf-8")
     assert check_submission(path).problems == ("record 2 is the same as record 1",)
-    copied = Record.model_validate(
-        {
-            "system": {"name": "A"},
-            "checkpoint": {"selection": "unknown"},
-            "task": {"id": "MELD", "split": "test"},
-            "protocol": "HiT",
-            "headline": "f1",
-            "scores": {"f1": {"value": 0.5}},
-            "origin": {"kind": "published", "source": "a paper"},
-        }
-    )
+    copied = published(0.5)
     path.write_text(submission_text([run_records[0], copied]), "utf-8")
     (problem,) = check_submission(path).problems
     assert "one file" in problem
