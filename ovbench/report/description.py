@@ -46,13 +46,13 @@ def counts_section(
     where: str | None,
     anew: Mapping[str, int] | None = None,
 ) -> Section:
-    """How many clips have which status, and how many of a file were described anew, by reason."""
+    """How many clips have which status, and how many lines of a file did not count, by reason."""
     rows = tuple((status, str(counts[status])) for status in sorted(counts, key=_ok_first))
     notes = [f"described by {describer}"]
     if where is not None:
         wrong = ", with notes on what is wrong with clips" if set(counts) - {"ok"} else ""
         notes.append(f"written to {where}{wrong}")
-    notes += [f"{count} described anew: the line was of {why}" for why, count in _sorted(anew)]
+    notes += [f"lines that did not count: {count} of {why}" for why, count in _sorted(anew)]
     if anew:
         notes.append(f"the file as it was: {where}{BEFORE}")
     return Section("Clips", ("status", "clips"), rows, tuple(notes))

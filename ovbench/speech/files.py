@@ -21,7 +21,8 @@ from ovbench.speech.describer import Clip, Describer
 CHANGED = "another clip of that name, or other words or another speaker"
 OTHER = "another describer, or of other settings or statistics"
 UNMARKED = "an earlier version, which did not say by a hash which clip it heard"
-"""Why a clip is described anew that a file describes."""
+DAMAGED = "no clip: the end of the file was damaged"
+"""Of what the lines of a file are that do not count."""
 _FIRST = b'{"id":'
 """How every line begins."""
 BEFORE = ".before"
@@ -31,9 +32,9 @@ BEFORE = ".before"
 class Written(NamedTuple):
     """What became of a file of descriptions.
 
-    ``counts``: how many of the clips have each status in it. ``anew``: how many lines of theirs
-    were of no use any more and were written again, by reason (:data:`CHANGED`, :data:`OTHER`,
-    :data:`UNMARKED`).
+    ``counts``: how many of the clips have each status in it. ``anew``: how many of its lines did
+    not count and were replaced, by reason (:data:`CHANGED`, :data:`OTHER`, :data:`UNMARKED`,
+    :data:`DAMAGED`).
     """
 
     counts: Counter[str]
@@ -54,9 +55,9 @@ def write_descriptions(path: str | Path, describer: Describer, clips: Sequence[C
     A line is gone on with where the describer with its settings and statistics, the clip's bytes
     and what is known of it (transcript, speaker, sex) are those of now; else the clip is described
     anew, and the file as it was is kept beside it under the name ``<name>.before``. Of a clip that
-    is not there any more the line stays. Clips that could not be read before are read again. A line
-    that a dead process left torn at the end is cut off; lines of clips that are not among ``clips``
-    stay.
+    is not there any more the line stays. Clips that could not be read before are read again. What a
+    dead process or machine left torn at the end is cut off, and kept in that copy where it has
+    whole lines; lines of clips that are not among ``clips`` stay.
 
     Raises
     ------
@@ -65,7 +66,7 @@ def write_descriptions(path: str | Path, describer: Describer, clips: Sequence[C
         one's, if something else than ovbench wrote a line, if another process writes in the file's
         folder, or if it cannot be written.
     ValidationError
-        If a line that is not the last is no description.
+        If a line is no description, and descriptions follow it, or none goes before it.
     OvbenchError
         If writing fails (a full disk); what was written stays, and the same command goes on.
     """
@@ -153,7 +154,7 @@ def _read_back(
     path: Path, describer: str, clips: Sequence[Clip]
 ) -> tuple[dict[str, str], Counter[str]]:
     """Status by id of what is done, which is what the file then holds; why other lines are not."""
-    whole, torn = _parse(path)
+    whole, broken = _parse(path)
     asked = {clip.id: clip for clip in clips}
     done: dict[str, str] = {}
     seen: set[str] = set()
@@ -179,9 +180,11 @@ def _read_back(
             kept.append(line)
         else:
             anew[why] += 1
+    if ended := sum(line.endswith(b"\n") for line in broken):
+        anew[DAMAGED] = ended
     if anew:
         write_bytes(path.with_name(path.name + BEFORE), path.read_bytes())
-    if torn or len(kept) < len(whole):
+    if broken or len(kept) < len(whole):
         write_bytes(path, b"".join(kept))
     return done, anew
 
@@ -198,31 +201,44 @@ def _outdated(one: Description, describer: str, clip: Clip | None) -> str | None
     return None if same else CHANGED
 
 
-def _parse(path: Path) -> tuple[list[tuple[Description, bytes]], bool]:
-    """The descriptions in a file with their lines, and whether its last line is torn."""
+def _parse(path: Path) -> tuple[list[tuple[Description, bytes]], list[bytes]]:
+    """The descriptions in a file with their lines, and the broken lines at its end."""
     try:
         lines = path.read_bytes().splitlines(keepends=True)
     except FileNotFoundError:
-        return [], False
+        return [], []
     except OSError as error:
         raise InputError(f"cannot be read ({error.strerror})", where=str(path)) from None
     whole: list[tuple[Description, bytes]] = []
-    for number, line in enumerate(lines, 1):
-        try:
-            one = Description.model_validate_json(line)
-        except PydanticError:
-            if number == len(lines) and not line.endswith(b"\n") and (whole or _begun(line)):
-                return whole, True
-            raise ValidationError(
-                f"{path}, line {number}: not a description. The file was changed by something "
-                "else; name another one with --out, or remove it."
-            ) from None
-        if not line.endswith(b"\n"):
-            return whole, True
-        whole.append((one, line))
-    return whole, False
+    broken: list[bytes] = []
+    for line in lines:
+        one = _description(line)
+        if one is None:
+            broken.append(line)
+        elif broken:
+            break
+        else:
+            whole.append((one, line))
+    at_the_end = len(whole) + len(broken) == len(lines)
+    if broken and not (at_the_end and (whole or _begun(broken))):
+        raise ValidationError(
+            f"{path}, line {len(whole) + 1}: not a description. The file was changed by something "
+            "else; name another one with --out, or remove it."
+        )
+    return whole, broken
 
 
-def _begun(line: bytes) -> bool:
-    """Whether it may be the beginning of a description, and not of somebody's own file."""
-    return line.startswith(_FIRST) or _FIRST.startswith(line.rstrip(b"\0"))
+def _description(line: bytes) -> Description | None:
+    """The description on a line, or None where it is torn."""
+    if not line.endswith(b"\n"):
+        return None
+    with suppress(PydanticError):
+        return Description.model_validate_json(line)
+    return None
+
+
+def _begun(lines: list[bytes]) -> bool:
+    """Whether they may be the beginning of a description, and not somebody's own file."""
+    start = lines[0].rstrip(b"\0")
+    alone = len(lines) == 1 and not start.endswith(b"\n")
+    return alone and (start.startswith(_FIRST) or _FIRST.startswith(start))

@@ -17,7 +17,7 @@ from ovbench.io.lock import locked
 from ovbench.speech.clips import find_clips
 from ovbench.speech.describe import Description
 from ovbench.speech.describer import Clip, Prosody
-from ovbench.speech.files import BEFORE, CHANGED, OTHER, UNMARKED, write_descriptions
+from ovbench.speech.files import BEFORE, CHANGED, DAMAGED, OTHER, UNMARKED, write_descriptions
 from ovbench.speech.statistics import builtin
 
 
@@ -114,6 +114,38 @@ def test_a_first_line_that_is_torn_is_mended(tmp_path: Path, kept: int, behind: 
     out.write_bytes(data[:kept] + behind)
     write_descriptions(out, Scripted(), CLIPS[:3])
     assert out.read_bytes() == data
+
+
+@pytest.mark.parametrize("lines", [1, 2])
+@pytest.mark.parametrize(
+    "noise", [b"\xff\0\n", b'{"id":"c","descr\n', b'{"id":"x","labels":["a"]}\n']
+)
+def test_a_damaged_end_of_whole_lines_is_mended_and_kept(
+    noise: bytes, lines: int, tmp_path: Path
+) -> None:
+    out = tmp_path / "d.jsonl"
+    write_descriptions(out, Scripted(), CLIPS[:3])
+    data = out.read_bytes()
+    damaged = data[: data.rindex(b"\n", 0, -1) + 1] + noise * lines
+    out.write_bytes(damaged)
+    again = Scripted()
+    found = write_descriptions(out, again, CLIPS[:3])
+    assert (again.asked, found.anew) == (["c"], {DAMAGED: lines})
+    assert out.read_bytes() == data
+    assert (tmp_path / "d.jsonl.before").read_bytes() == damaged
+
+
+@pytest.mark.parametrize("at", [0, 1])
+def test_damage_that_descriptions_follow_is_told(at: int, tmp_path: Path) -> None:
+    out = tmp_path / "d.jsonl"
+    write_descriptions(out, Scripted(), CLIPS[:3])
+    lines = out.read_bytes().splitlines(keepends=True)
+    damaged = b"".join([*lines[:at], b"noise\n", b"more\n", *lines[at + 1 :], b"noise"])
+    out.write_bytes(damaged)
+    with pytest.raises(ValidationError, match=f"line {at + 1}: not a description"):
+        write_descriptions(out, Scripted(), CLIPS[:3])
+    assert [path.name for path in tmp_path.iterdir() if path.suffix != ".lock"] == ["d.jsonl"]
+    assert out.read_bytes() == damaged
 
 
 @pytest.mark.parametrize(
