@@ -193,6 +193,7 @@ def test_commands_left_out_still_have_their_options(command: str) -> None:
         assert option in told
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", pages(), ids=name)
 def test_quick_commands_of_a_page(page: Path, tmp_path: Path, subtests: pytest.Subtests) -> None:
     """All but the slow ones, which nothing quick may need."""

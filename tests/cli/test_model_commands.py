@@ -103,6 +103,7 @@ def test_a_second_eval_does_no_model_work_and_writes_the_same(evaluated: tuple[P
     assert (folder / "again.json").read_bytes() == (folder / "out.json").read_bytes()
 
 
+@pytest.mark.slow
 def test_las_report_and_leak_test_of_the_run(evaluated: tuple[Path, str]) -> None:
     folder, _ = evaluated
     report = json.loads(
@@ -131,6 +132,7 @@ def test_runs_are_compared(evaluated: tuple[Path, str]) -> None:
     assert "lora-las-r4" in (folder / "table.md").read_text("utf-8")
 
 
+@pytest.mark.slow
 def test_every_recipe_has_a_bundled_adapter_that_is_told_from_its_base(tmp_path: Path) -> None:
     listed = json.loads(run("list", "models", "--json", "-").stdout)["models"]
     tunable = [model for model in listed if model["kind"] == "causal_lm"]
