@@ -20,7 +20,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "requirements"
-PLATFORM = ("--python-platform", "x86_64-unknown-linux-gnu", "--python-version", "3.11.7")
+# The oldest Python that ovbench takes, so that a pin that needs a later one is refused here.
+PLATFORM = ("--python-platform", "x86_64-unknown-linux-gnu", "--python-version", "3.11.0")
 _TORCH = re.compile(r"(torch|triton|nvidia-.*|cuda-.*)==")
 HEADS = {
     "ci.txt": """\
