@@ -57,6 +57,7 @@ def evaluated(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     return folder, done.stdout
 
 
+@pytest.mark.slow
 def test_the_readme_s_main_command_beats_every_trivial_answer(evaluated: tuple[Path, str]) -> None:
     folder, printed = evaluated
     results = json.loads((folder / "out.json").read_text("utf-8"))["results"]
@@ -117,6 +118,7 @@ def test_las_report_and_leak_test_of_the_run(evaluated: tuple[Path, str]) -> Non
     assert re.search(r"control.* [1-9]\d* of \d+ answers change", printed)
 
 
+@pytest.mark.slow
 def test_runs_are_compared(evaluated: tuple[Path, str]) -> None:
     folder, _ = evaluated
     run("eval", "--model", "frequent_k,random".replace("_", "-"), cwd=folder)
@@ -236,6 +238,7 @@ def test_params_prints_the_figures_of_the_published_form() -> None:
     assert forms == {"full", "shared_down", "tied", "scalar"}
 
 
+@pytest.mark.slow
 def test_train_trains_and_eval_takes_the_result(tmp_path: Path) -> None:
     out = str(tmp_path / "runs" / "affectgpt-lora-r8" / "train")
     given = str(REPOSITORY / "adapters" / "affectgpt-lora-r8.toml")

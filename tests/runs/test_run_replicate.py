@@ -106,6 +106,7 @@ def run(out: Path, base_folder: Path, names: list[str], seeds: int = 2, **option
     )
 
 
+@pytest.mark.slow
 def test_everything_missing_is_made_and_nothing_twice(
     tmp_path: Path, base_folder: Path, trainings: list[Job]
 ) -> None:
@@ -137,6 +138,7 @@ def test_everything_missing_is_made_and_nothing_twice(
     assert more.rows[0].scores["WF"].by_seed[:2] == found.rows[0].scores["WF"].by_seed
 
 
+@pytest.mark.slow
 def test_the_same_weights_elsewhere_answer_from_the_cache(
     tmp_path: Path, base_folder: Path, trainings: list[Job], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -217,6 +217,7 @@ def files(out: Path) -> dict[str, int]:
     }
 
 
+@pytest.mark.slow
 def test_a_killed_sweep_goes_on_where_it_was(
     tmp_path: Path, base_folder: Path, in_process: list[sweep_fold.FoldJob]
 ) -> None:

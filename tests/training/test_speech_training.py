@@ -112,6 +112,7 @@ def test_a_plain_loop_comes_to_the_same_weights(data: Path, tmp_path: Path) -> N
     assert report.best_epoch == 2  # so that the weights were compared
 
 
+@pytest.mark.slow
 def test_a_killed_run_ends_with_the_bytes_of_an_unbroken_one(
     unbroken: Path, data: Path, tmp_path: Path
 ) -> None:
